@@ -1,0 +1,57 @@
+import type { Kind, Scope } from '../model/kind.ts';
+import type { ObjectKey } from '../model/key.ts';
+import type { Revision } from '../model/revision.ts';
+
+/** What list and watch ask for; absent fields are left out of the request. */
+export interface ListQuery {
+  readonly resourceVersion?: Revision | '' | '0' | undefined;
+  readonly resourceVersionMatch?: 'NotOlderThan' | 'Exact' | undefined;
+  readonly limit?: number | undefined;
+  readonly continue?: string | undefined;
+  readonly labelSelector?: string | undefined;
+  readonly fieldSelector?: string | undefined;
+}
+
+export interface WatchQuery {
+  readonly resourceVersion: Revision | '' | '0';
+  /** Asks for a streaming list (WL-S2); implies resourceVersionMatch=NotOlderThan. */
+  readonly sendInitialEvents?: boolean | undefined;
+  readonly timeoutSeconds: number;
+  readonly labelSelector?: string | undefined;
+  readonly fieldSelector?: string | undefined;
+}
+
+/**
+ * Receives a response body as it arrives. A chunk is valid only during the call: it is the socket's own buffer.
+ * Throwing aborts the request and rejects its promise with the same error.
+ */
+export type ChunkSink = (chunk: Uint8Array) => void;
+
+export interface Discovery {
+  /** Every kind that can be listed and watched, at its group's preferred version, each once. */
+  readonly kinds: readonly Kind[];
+  /** Group-versions whose discovery failed or is stale (a broken aggregated API): nothing may be concluded about their kinds. */
+  readonly broken: readonly { readonly groupVersion: string; readonly error: string }[];
+}
+
+/**
+ * The cluster as the mirror sees it: bytes in, no parsing. Every method throws ApiError when the server answered with a
+ * refusal, and the transport's own error (with `code`) when it could not be reached. Aborting `signal` rejects with its reason.
+ */
+export interface Cluster {
+  /** Host and port, for messages. */
+  readonly address: string;
+  discover(signal: AbortSignal): Promise<Discovery>;
+  /** One page of a list; resolves when the whole body was handed to `sink`. */
+  list(kind: Kind, scope: Scope, query: ListQuery, sink: ChunkSink, signal: AbortSignal): Promise<void>;
+  /**
+   * A watch with bookmarks. `onOpen` is called when the server accepted (200). Resolves at a clean end of the stream,
+   * for whatever reason the server ended it.
+   */
+  watch(kind: Kind, scope: Scope, query: WatchQuery, sink: ChunkSink, onOpen: () => void, signal: AbortSignal): Promise<void>;
+  /** The object's JSON, or null when it does not exist (404 of the object). */
+  get(kind: Kind, key: ObjectKey, signal: AbortSignal): Promise<Uint8Array | null>;
+  /** The uid of namespace kube-system: the identity of the cluster. Null when it may not be read. */
+  identity(signal: AbortSignal): Promise<string | null>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,26 @@
+/** Bytes that can be copied out once, now: a view into somebody else's buffer, valid only during the call it was handed to. */
+export interface ByteSource {
+  readonly size: number;
+  /** Writes exactly `size` bytes into `target` from `at` on. */
+  copyTo(target: Uint8Array, at: number): void;
+}
+
+/**
+ * The JSON of one object, held in pooled memory while somebody still needs it. Whoever holds a Body must release it
+ * exactly once; after that its bytes belong to somebody else.
+ */
+export interface Body {
+  readonly length: number;
+  /** A view, valid until release(). */
+  bytes(): Uint8Array;
+  release(): void;
+}
+
+/** Takes bodies in, within a bound. */
+export interface BodyPool {
+  /** A copy, or null when the pool is full: the body is then read again from the API server when its turn comes. */
+  store(source: ByteSource): Body | null;
+  /** Bytes of memory in use, including what is free inside partly used slabs: what the process really pays. */
+  readonly usedBytes: number;
+  readonly limitBytes: number;
+}

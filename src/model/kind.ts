@@ -1,0 +1,29 @@
+/** One mirrored resource type, as discovery describes it: the preferred version of one group and resource. */
+export interface Kind {
+  /** `''` for the core group. */
+  readonly group: string;
+  readonly version: string;
+  /** Plural, lower case: `pods`. */
+  readonly resource: string;
+  /** `Pod`. */
+  readonly kind: string;
+  readonly namespaced: boolean;
+  readonly singular: string;
+  readonly shortNames: readonly string[];
+  readonly categories: readonly string[];
+}
+
+/** `pods`, `deployments.apps`: the name of a kind in rules, metrics, queues and messages. */
+export type KindId = string;
+
+export function kindId(kind: Pick<Kind, 'group' | 'resource'>): KindId {
+  return kind.group === '' ? kind.resource : `${kind.resource}.${kind.group}`;
+}
+
+/** `v1`, `apps/v1`. */
+export function apiVersionOf(kind: Pick<Kind, 'group' | 'version'>): string {
+  return kind.group === '' ? kind.version : `${kind.group}/${kind.version}`;
+}
+
+/** The part of a kind that one reflector follows: `''` is all namespaces (or a cluster-scoped kind), else one namespace. */
+export type Scope = string;

@@ -1,0 +1,15 @@
+import type { ByteSource } from './body.ts';
+import type { Revision } from './revision.ts';
+
+/**
+ * One object as it came over the wire, found by the scanner. Its ByteSource side is the JSON to keep: without
+ * `metadata.managedFields`, always with `kind` and `apiVersion` (list items of built-in kinds lack them), without
+ * surrounding white space; so the same object gives the same bytes from list, watch and get. Reused between calls: copy what you keep.
+ */
+export interface RawObject extends ByteSource {
+  /** `''` when cluster-scoped. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly revision: Revision;
+}

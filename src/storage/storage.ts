@@ -1,0 +1,103 @@
+import type { Kind, KindId, Scope } from '../model/kind.ts';
+import type { ObjectKey } from '../model/key.ts';
+import type { ObjectMeta } from '../model/object.ts';
+import type { Outcome } from '../model/outcome.ts';
+import type { Revision } from '../model/revision.ts';
+
+/** Make the row hold this object, unless storage already holds the same or a newer revision. */
+export interface Put {
+  readonly type: 'put';
+  readonly kind: Kind;
+  readonly meta: ObjectMeta;
+  /** JSON, UTF-8. Only read until write() settles; the engine copies what it keeps longer. */
+  readonly body: Uint8Array;
+}
+
+/** Remove the row, but only if it still holds this uid, and no revision newer than `revision` when one is known. */
+export interface Delete {
+  readonly type: 'delete';
+  readonly kind: Kind;
+  readonly key: ObjectKey;
+  readonly uid: string;
+  readonly revision: Revision | null;
+}
+
+export type Write = Put | Delete;
+
+/** How far one scope of one kind is known to be complete in storage; committed together with rows. */
+export interface ScopeRecord {
+  readonly kind: KindId;
+  readonly scope: Scope;
+  /** The newest revision with every change up to it durable; null before the first list is durable. */
+  readonly watermark: Revision | null;
+  /** Unix ms of the last complete list. */
+  readonly listedAt: number | null;
+  /** Unix ms at which the API server was last heard for this scope. */
+  readonly heardAt: number | null;
+  /** Objects known in the scope. */
+  readonly objects: number;
+  /** Whether rows may be trusted to be all of the scope. */
+  readonly complete: boolean;
+}
+
+/** One stored row without its body. */
+export interface IndexRow {
+  readonly key: ObjectKey;
+  readonly uid: string;
+  readonly revision: Revision;
+}
+
+export interface StoredObject extends IndexRow {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly body: Uint8Array;
+  /** Unix ms. */
+  readonly writtenAt: number;
+}
+
+/**
+ * Where the copy lives. Opened for one cluster name and one writer epoch. One shared suite (test/storage/contract.ts)
+ * runs on every engine; `cannot` says what an engine is unable to promise, and why.
+ */
+export interface Storage {
+  readonly name: string;
+  readonly cannot: Readonly<Partial<Record<'conditional' | 'atomic' | 'scopes' | 'durable', string>>>;
+  /** The most writes that gain anything in one batch; the worker takes at most so many keys at once. */
+  readonly batchLimit: number;
+
+  /** Creates or migrates, and takes the writer's place. Throws StorageError with a way out. */
+  open(): Promise<void>;
+  /**
+   * Writes a batch; `result[i]` settles `writes[i]`. A key appears at most once in a batch.
+   * Rows and `scopes` commit together or not at all. Rejects only for a bug; a condition of the
+   * storage is a `retry` for every row it touches, a poisoned row is `rejected` alone.
+   */
+  write(writes: readonly Write[], scopes: readonly ScopeRecord[]): Promise<readonly Outcome[]>;
+  /** Every stored row of a kind, in pages, without bodies. `scope` '' is all namespaces. */
+  index(kind: KindId, scope: Scope): AsyncIterable<readonly IndexRow[]>;
+  /** Kinds that have rows or a scope record. */
+  kinds(): Promise<readonly KindId[]>;
+  scopes(): Promise<readonly ScopeRecord[]>;
+  /** Commits what was handed in, gives the writer's place back, closes. */
+  close(): Promise<void>;
+}
+
+/** Reads what is durable; never sees the cache. Safe beside a running writer. */
+export interface StorageReader {
+  clusters(): Promise<readonly string[]>;
+  kinds(cluster: string): Promise<readonly KindId[]>;
+  scopes(cluster: string): Promise<readonly ScopeRecord[]>;
+  get(cluster: string, kind: KindId, key: ObjectKey): Promise<StoredObject | null>;
+  /**
+   * Rows in the order of their keys (byte order of `namespace/name`), at most `limit`, after `after`. Each call is a short transaction of its own:
+   * no iterator keeps the write-ahead log from being reset.
+   */
+  list(query: {
+    readonly cluster: string;
+    readonly kind: KindId;
+    readonly namespace?: string | undefined;
+    readonly after?: ObjectKey | undefined;
+    readonly limit: number;
+  }): Promise<readonly StoredObject[]>;
+  close(): Promise<void>;
+}
