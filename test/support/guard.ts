@@ -22,7 +22,8 @@ let input: Socket | undefined;
 export function guard(child: ChildProcess): void {
   const { pid } = child;
   if (pid === undefined) return;
-  const guardInput = (input ??= start());
+  input ??= start();
+  const guardInput = input;
   guardInput.write(`+ ${pid}\n`);
   child.once('exit', () => guardInput.write(`- ${pid}\n`));
 }

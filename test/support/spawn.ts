@@ -103,7 +103,13 @@ export function spawn(command: string, args: readonly string[], options: SpawnOp
           if (match !== null) settle(() => resolve(match));
         };
         const fail = (why: string): void => {
-          settle(() => reject(new Error(`Waited for ${pattern} on ${on} of ${command}, but ${why}. stdout: ${output.stdout.slice(-2_000)} stderr: ${output.stderr.slice(-2_000)}`)));
+          settle(() =>
+            reject(
+              new Error(
+                `Waited for ${pattern} on ${on} of ${command}, but ${why}. stdout: ${output.stdout.slice(-2_000)} stderr: ${output.stderr.slice(-2_000)}`,
+              ),
+            ),
+          );
         };
         const cancel = systemClock.after(boundMs, () => fail(`${boundMs} ms passed`));
         watchers.add(look);

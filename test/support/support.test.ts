@@ -103,11 +103,15 @@ test('a temporary folder is removed with all that is in it', () => {
 test('until() tells what it waited for and what it saw last', async () => {
   await expect(until('pigs fly', () => false, { withinMs: 20, everyMs: 5 })).rejects.toThrow(/Waited 20 ms in vain until pigs fly; the last look found false/);
   let looks = 0;
-  const found = await until('the third look', () => {
-    looks += 1;
-    if (looks < 3) throw new Error('not yet');
-    return looks;
-  }, { everyMs: 1 });
+  const found = await until(
+    'the third look',
+    () => {
+      looks += 1;
+      if (looks < 3) throw new Error('not yet');
+      return looks;
+    },
+    { everyMs: 1 },
+  );
   expect(found).toBe(3);
 });
 
