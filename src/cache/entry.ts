@@ -1,0 +1,42 @@
+import type { Body } from '../model/body.ts';
+import type { Revision } from '../model/revision.ts';
+import type { Position } from './positions.ts';
+
+/**
+ * What is known of one key. Written by the cache alone; others see it as KnownObject.
+ * Kept small: one such object, three short strings and a Map slot are all that a quiet object costs.
+ */
+export class Entry {
+  uid: string;
+  /** Of the newest state seen; of the deletion when `gone`. */
+  revision: Revision;
+  /** The newest state's JSON while it waits to be written. Null when durable, in a worker's hands, or let go for lack of room. */
+  body: Body | null = null;
+  /** Deleted in the cluster, and perhaps not yet in storage. */
+  gone = false;
+  /** The number of the list that saw it last; behind the current one at listEnd means absent. */
+  mark: number;
+  /** The uid whose row storage holds, null when it holds none. */
+  storedUid: string | null = null;
+  /** A uid that a write of unknown outcome may have stored. A delete must reach either. */
+  maybeUid: string | null = null;
+  /** Everything up to this revision needs no write any more: it is durable, or differs from the row only by what a rule ignores. */
+  settled: Revision | null = null;
+  /** Hash of what rules call content, only for kinds with ignoreChanges. */
+  content: string | null = null;
+  /** The oldest change of this key that nobody has taken; null when clean. */
+  pending: Position | null = null;
+  /** What is stored of the object changed though the object did not (a mask): the same revision is written again. */
+  rewrite = false;
+  /** When it was written last, by the monotonic clock; only kept for kinds with minIntervalSeconds. */
+  writtenAt = Number.NEGATIVE_INFINITY;
+
+  constructor(uid: string, revision: Revision, mark: number) {
+    this.uid = uid;
+    this.revision = revision;
+    this.mark = mark;
+  }
+}
+
+/** An entry as those see it who must not change it. */
+export type KnownObject = Readonly<Entry>;

@@ -1,0 +1,293 @@
+import type { Body } from '../model/body.ts';
+import type { Scope } from '../model/kind.ts';
+import { namespaceOf, type ObjectKey } from '../model/key.ts';
+import type { ObjectMeta } from '../model/object.ts';
+import { compareRevisions, type Revision } from '../model/revision.ts';
+import type { IndexRow } from '../storage/storage.ts';
+import { Entry, type KnownObject } from './entry.ts';
+import type { Position } from './positions.ts';
+import { ScopeState } from './scope.ts';
+
+/** What a delivery meant. The first three need a write: the caller queues the key. `older` ones came from a server that lags behind. */
+export type Verdict = 'added' | 'modified' | 'deleted' | 'clean' | 'older';
+
+export function isDirty(verdict: Verdict): boolean {
+  return verdict === 'added' || verdict === 'modified' || verdict === 'deleted';
+}
+
+/** What a worker took: the state to write, and everything needed to settle it later, whatever happened meanwhile. */
+export interface Taken {
+  readonly key: ObjectKey;
+  readonly gone: boolean;
+  readonly uid: string;
+  readonly revision: Revision;
+  /** The worker owns it until it is settled. Null when gone, or let go. */
+  readonly body: Body | null;
+  readonly rewrite: boolean;
+  readonly content: string | null;
+  readonly position: Position | null;
+}
+
+/** The reading half. */
+export interface CacheReader {
+  readonly size: number;
+  get(key: ObjectKey): KnownObject | undefined;
+  entries(): IterableIterator<[ObjectKey, KnownObject]>;
+  readonly scopes: readonly ScopeState[];
+}
+
+/**
+ * The newest known state of every object of one kind: key to uid, revision and, while it waits to be written, the body.
+ * One writer (the reflectors' deliveries), workers take and settle; only keys leave it towards the queue.
+ *
+ * Invariants:
+ * - an entry with `pending` set has a key that is queued, waiting for a deadline, or about to be queued by the caller;
+ * - a body belongs to the entry or to the one Taken of its key, never to both;
+ * - a position is closed exactly when every change it stands for is durable or not worth a write;
+ * - an entry is dropped only when the object is gone from the cluster and from storage.
+ */
+export class ObjectCache implements CacheReader {
+  readonly #entries = new Map<ObjectKey, Entry>();
+  readonly #scopes = new Map<Scope, ScopeState>();
+  /** Rows that storage holds for namespaces nobody follows any more. Not a scope of the cluster: it has no record and no watermark. */
+  readonly #outside = new ScopeState('');
+
+  constructor(scopes: readonly Scope[]) {
+    for (const scope of scopes) this.#scopes.set(scope, new ScopeState(scope));
+  }
+
+  get size(): number {
+    let objects = 0;
+    for (const state of this.#scopes.values()) objects += state.objects;
+    return objects;
+  }
+
+  get scopes(): readonly ScopeState[] {
+    return [...this.#scopes.values()];
+  }
+
+  get(key: ObjectKey): KnownObject | undefined {
+    return this.#entries.get(key);
+  }
+
+  entries(): IterableIterator<[ObjectKey, KnownObject]> {
+    return this.#entries.entries();
+  }
+
+  scope(scope: Scope): ScopeState {
+    const state = this.#scopes.get(scope);
+    if (state === undefined) throw new Error(`Cannot find scope "${scope}" in this cache: it follows ${[...this.#scopes.keys()].map((name) => `"${name}"`).join(', ')}`);
+    return state;
+  }
+
+  /**
+   * Takes in a row that storage held at start. Nothing is dirty by it: a list or a watch event says what is true.
+   * `rewrite` says that what is stored of objects has changed (a mask, the version of the kind): the next sight of it is written at the same revision, too.
+   */
+  load(row: IndexRow, rewrite: 'rewrite' | 'keep'): void {
+    const entry = new Entry(row.uid, row.revision, 0);
+    entry.storedUid = row.uid;
+    entry.settled = row.revision;
+    entry.rewrite = rewrite === 'rewrite';
+    this.#entries.set(row.key, entry);
+    this.scopeOf(row.key).objects++;
+  }
+
+  /** Rows taken in by load() that no scope covers: now dirty, to be deleted. */
+  dropOutside(now: number): ObjectKey[] {
+    const dropped: ObjectKey[] = [];
+    for (const [key, entry] of this.#entries) {
+      if (entry.gone || this.scopeOf(key) !== this.#outside) continue;
+      this.#markGone(this.#outside, entry, now);
+      dropped.push(key);
+    }
+    return dropped;
+  }
+
+  /**
+   * An object was seen, by list or watch. `body` is called only when the state is new and needs a write, and may return null for lack of room.
+   * `content` is equal between two states that differ only by what a rule ignores; null compares unequal to everything.
+   */
+  see(state: ScopeState, meta: ObjectMeta, now: number, content: string | null, body: () => Body | null): Verdict {
+    let entry = this.#entries.get(meta.key);
+    let verdict: Verdict = 'modified';
+    if (entry === undefined) {
+      verdict = 'added';
+      entry = new Entry(meta.uid, meta.revision, state.mark);
+      this.#entries.set(meta.key, entry);
+      state.objects++;
+    } else {
+      // Seen is seen, even when a stale server showed an old state of it: it must not be swept.
+      entry.mark = state.mark;
+      const order = compareRevisions(meta.revision, entry.revision);
+      if (order < 0) return 'older';
+      if (order === 0 && !entry.gone && entry.uid === meta.uid && !entry.rewrite) {
+        // The same state once more. If its body was let go while it waits to be written, here it is again.
+        if (entry.pending !== null && entry.body === null) entry.body = body();
+        return 'clean';
+      }
+      if (entry.gone) {
+        // Equal revisions: it was gone by absence from a list (a rule that no longer matched), and is back. A DELETED carries a revision of its own.
+        entry.gone = false;
+        verdict = 'added';
+        state.objects++;
+      }
+      const quiet = content !== null && content === entry.content && entry.uid === meta.uid;
+      entry.uid = meta.uid;
+      entry.revision = meta.revision;
+      if (quiet && entry.pending === null && entry.settled !== null) {
+        entry.settled = meta.revision;
+        return 'clean';
+      }
+    }
+    entry.content = content;
+    entry.body?.release();
+    entry.body = body();
+    entry.pending ??= state.positions.open(state.complete ? state.progress : null, now);
+    return verdict;
+  }
+
+  /** An object was deleted as of `revision` (null when only absence is known). */
+  remove(state: ScopeState, key: ObjectKey, uid: string | null, revision: Revision | null, now: number): Verdict {
+    const entry = this.#entries.get(key);
+    if (entry === undefined || entry.gone) return 'clean';
+    // A late DELETED of an earlier incarnation, or from a stale server, says nothing about the newer one.
+    if (revision !== null && compareRevisions(revision, entry.revision) < 0) return 'older';
+    if (uid !== null && uid !== entry.uid && revision === null) return 'older';
+    if (revision !== null) entry.revision = revision;
+    this.#markGone(state, entry, now);
+    return 'deleted';
+  }
+
+  /** Begins mark and sweep: what is not seen until sweep() is gone. */
+  beginList(state: ScopeState): void {
+    state.mark++;
+    state.listing = true;
+  }
+
+  /** The list is complete as of `revision`. Returns the keys of the scope that it did not contain: now dirty, to be deleted. */
+  sweep(state: ScopeState, revision: Revision, now: number): ObjectKey[] {
+    const swept: ObjectKey[] = [];
+    for (const [key, entry] of this.#entries) {
+      if (entry.gone || entry.mark === state.mark || !this.#isIn(state, key)) continue;
+      // A list may come from a server that lags behind the watch: what is newer than the list is not disproved by it.
+      if (compareRevisions(entry.revision, revision) > 0) continue;
+      this.#markGone(state, entry, now);
+      swept.push(key);
+    }
+    state.listing = false;
+    state.complete = true;
+    this.advance(state, revision);
+    return swept;
+  }
+
+  /** Everything up to `revision` was delivered. Never goes back (an event of another key may carry a smaller one after a relist). */
+  advance(state: ScopeState, revision: Revision): void {
+    if (state.progress === null || compareRevisions(revision, state.progress) > 0) state.progress = revision;
+  }
+
+  /** Hands the newest state of a key to a worker, or null when there is nothing to write. */
+  take(key: ObjectKey): Taken | null {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return null;
+    const { pending: position, body } = entry;
+    if (position === null && !entry.rewrite) return null;
+    const taken: Taken = { key, gone: entry.gone, uid: entry.uid, revision: entry.revision, body, rewrite: entry.rewrite, content: entry.content, position };
+    entry.pending = null;
+    entry.body = null;
+    entry.rewrite = false;
+    return taken;
+  }
+
+  /** The write of `taken` is durable, or storage already held it or something newer. `readRevision` is what was written when newer than asked. */
+  settle(taken: Taken, now: number, state: ScopeState, readRevision: Revision = taken.revision): void {
+    taken.body?.release();
+    if (taken.position !== null) state.positions.close(taken.position);
+    const entry = this.#entries.get(taken.key);
+    if (entry === undefined) return;
+    entry.maybeUid = null;
+    entry.storedUid = taken.gone ? null : taken.uid;
+    if (taken.gone) entry.settled = null;
+    else if (entry.settled === null || compareRevisions(readRevision, entry.settled) > 0) entry.settled = readRevision;
+    entry.writtenAt = now;
+    if (entry.gone && entry.storedUid === null && entry.pending === null) this.#entries.delete(taken.key);
+  }
+
+  /** Nothing had to be written for `taken`: storage holds this state already, or never held the object. */
+  settleNothing(taken: Taken, state: ScopeState): void {
+    taken.body?.release();
+    if (taken.position !== null) state.positions.close(taken.position);
+    const entry = this.#entries.get(taken.key);
+    if (entry?.gone && entry.pending === null) this.#entries.delete(taken.key);
+  }
+
+  /** Storage will never take this state: the key stays dirty without a body and holds the watermark back, until the object changes. */
+  park(taken: Taken, state: ScopeState): void {
+    this.giveBack(taken, state, false);
+    const entry = this.#entries.get(taken.key);
+    if (entry === undefined || entry.revision !== taken.revision) return;
+    entry.body?.release();
+    entry.body = null;
+  }
+
+  /** The row does not hold this uid, after all. */
+  excludeUid(key: ObjectKey, uid: string): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    if (entry.maybeUid === uid) entry.maybeUid = null;
+    if (entry.storedUid === uid) entry.storedUid = null;
+  }
+
+  /**
+   * The write failed, or was put off: the key is dirty again, as of the older of both positions.
+   * Its body returns unless a newer one has arrived. `unknown` says that the write may have happened all the same.
+   */
+  giveBack(taken: Taken, state: ScopeState, unknown: boolean): void {
+    const entry = this.#entries.get(taken.key);
+    if (entry === undefined) throw new Error(`Cannot give back ${taken.key}: the cache dropped it while it was in a worker's hands`);
+    if (unknown && !taken.gone && taken.uid !== entry.storedUid) entry.maybeUid = taken.uid;
+    if (taken.body !== null) {
+      if (entry.revision === taken.revision && entry.body === null && !entry.gone) entry.body = taken.body;
+      else taken.body.release();
+    }
+    if (taken.rewrite) entry.rewrite = true;
+    // A later state may have counted as settled because it differed only by what a rule ignores; it no longer does.
+    entry.settled = null;
+    if (entry.pending === null) entry.pending = taken.position;
+    else if (taken.position !== null) {
+      state.positions.close(entry.pending);
+      entry.pending = taken.position;
+    }
+  }
+
+  /** The uid that a delete must name first, and the one to try when that is not what the row holds. */
+  storedUids(key: ObjectKey): readonly string[] {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return [];
+    return [entry.maybeUid, entry.storedUid].filter((uid) => uid !== null);
+  }
+
+  /** Every body goes back to the pool; for the end of a mirror whose pool lives on. */
+  clear(): void {
+    for (const entry of this.#entries.values()) entry.body?.release();
+    this.#entries.clear();
+  }
+
+  scopeOf(key: ObjectKey): ScopeState {
+    return this.#scopes.get('') ?? this.#scopes.get(namespaceOf(key)) ?? this.#outside;
+  }
+
+  #isIn(state: ScopeState, key: ObjectKey): boolean {
+    return state.scope === '' || namespaceOf(key) === state.scope;
+  }
+
+  #markGone(state: ScopeState, entry: Entry, now: number): void {
+    entry.gone = true;
+    entry.content = null;
+    entry.rewrite = false;
+    entry.body?.release();
+    entry.body = null;
+    entry.pending ??= state.positions.open(state.complete ? state.progress : null, now);
+    state.objects--;
+  }
+}

@@ -1,0 +1,46 @@
+import type { KindId, Scope } from '../model/kind.ts';
+import type { Revision } from '../model/revision.ts';
+import type { ScopeRecord } from '../storage/storage.ts';
+import { Positions } from './positions.ts';
+
+/** How complete the cache is for one scope, and what of it is durable. */
+export class ScopeState {
+  readonly scope: Scope;
+  readonly positions = new Positions();
+  /** Rises with every list. Entries carry the number of the list that saw them last. */
+  mark = 0;
+  /** Between listBegin and listEnd or listAbort. */
+  listing = false;
+  /** A list was complete once: from then on absence in the cache means absence in the cluster. */
+  complete = false;
+  /** Everything up to here was delivered to the cache. */
+  progress: Revision | null = null;
+  /** Unix ms of the last complete list, and of the last sign of life. */
+  listedAt: number | null = null;
+  heardAt: number | null = null;
+  /** Live objects in the scope. */
+  objects = 0;
+
+  constructor(scope: Scope) {
+    this.scope = scope;
+  }
+
+  /** The newest revision with every change up to it durable. */
+  get watermark(): Revision | null {
+    if (!this.complete) return null;
+    const oldest = this.positions.oldest();
+    return oldest === null ? this.progress : oldest.before;
+  }
+
+  record(kind: KindId): ScopeRecord {
+    return {
+      kind,
+      scope: this.scope,
+      watermark: this.watermark,
+      listedAt: this.listedAt,
+      heardAt: this.heardAt,
+      objects: this.objects,
+      complete: this.complete && this.positions.oldest()?.before !== null,
+    };
+  }
+}

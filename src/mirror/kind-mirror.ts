@@ -1,0 +1,271 @@
+import { isDirty, ObjectCache } from '../cache/object-cache.ts';
+import type { SlabPool } from '../cache/body-pool.ts';
+import type { ScopeState } from '../cache/scope.ts';
+import type { Cluster, ListQuery } from '../cluster/cluster.ts';
+import type { KindPlan } from '../config/plan.ts';
+import { ListReader } from '../json/list-reader.ts';
+import { ObjectScanner } from '../json/scanner.ts';
+import type { Clock } from '../kit/clock.ts';
+import type { Logger } from '../kit/log.ts';
+import type { Random } from '../kit/random.ts';
+import { messageOf } from '../model/errors.ts';
+import { objectKey, type ObjectKey } from '../model/key.ts';
+import { apiVersionOf, kindId, type Kind, type Scope } from '../model/kind.ts';
+import type { RawObject } from '../model/raw-object.ts';
+import { BACKGROUND, LIVE, type WorkQueue } from '../queue/queue.ts';
+import { createWorkQueue } from '../queue/work-queue.ts';
+import type { ReflectorSink, ReflectorStatus } from '../reflector/reflector.ts';
+import { createReflector, type Reflector } from '../reflector/shell.ts';
+import type { ScopeRecord, Storage } from '../storage/storage.ts';
+import { createTransform, type Transform } from '../transform/transform.ts';
+import { Parked } from '../worker/parked.ts';
+import { WorkerPool } from '../worker/pool.ts';
+import { Refill } from '../worker/refill.ts';
+import type { KindMetrics } from './metrics.ts';
+
+/** How long a list waits for room for its next page. Longer and its continue token would expire (the server compacts every 5 minutes). */
+const PAGE_WAIT_MS = 60_000;
+/** A list pauses while more than this share of the pool is in use, so that live changes always find room. */
+const LIST_SHARE = 0.5;
+/** Scope records ride on a batch at most this often; a watermark that lags by this much costs a restart nothing that can be seen. */
+const RECORD_EVERY_MS = 1_000;
+
+export interface KindMirrorOptions {
+  readonly plan: KindPlan;
+  readonly cluster: Cluster;
+  readonly storage: Storage;
+  readonly pool: SlabPool;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: KindMetrics;
+  readonly firstList: 'paged' | 'streaming';
+  /** `rewrite` when what is stored of every object changed: masks, or the version of the kind. */
+  readonly stored: 'keep' | 'rewrite';
+  /** Called for every object that was added, changed or deleted; the mirror of CRDs listens. */
+  readonly onChange?: () => void;
+}
+
+/** One kind from the API server to storage: reflectors, cache, queue, workers, in the order in which data flows. */
+export class KindMirror {
+  readonly kind: Kind;
+  readonly id: string;
+  readonly cache: ObjectCache;
+  readonly parked = new Parked();
+  readonly queue: WorkQueue;
+  readonly #options: KindMirrorOptions;
+  readonly #log: Logger;
+  readonly #workers: WorkerPool;
+  readonly #refill: Refill;
+  readonly #reflectors: Reflector[] = [];
+  readonly #status = new Map<Scope, ReflectorStatus>();
+  readonly #ending = new AbortController();
+  #transform: Transform | null;
+  #tasks: Promise<void>[] = [];
+  #recordedAt = Number.NEGATIVE_INFINITY;
+  /** The time of the chunk being read; asking the clock for each object would cost more than comparing it. */
+  #now = 0;
+  #damaged = 0;
+
+  constructor(options: KindMirrorOptions) {
+    const { plan, cluster, storage, clock, random, metrics } = options;
+    this.#options = options;
+    this.kind = plan.kind;
+    this.id = kindId(plan.kind);
+    this.#log = options.log.child({ kind: this.id });
+    this.#transform = createTransform(plan);
+    this.cache = new ObjectCache(plan.scopes);
+    this.queue = createWorkQueue({ name: this.id, clock, random, metrics: metrics.queue });
+    const common = { kind: this.kind, cache: this.cache, queue: this.queue, clock, log: this.#log };
+    this.#refill = new Refill({
+      ...common,
+      cluster,
+      scopes: plan.scopes,
+      page: (scope, query, signal) => this.#readPage(scope, query, signal),
+      single: (bytes) => this.#readSingle(bytes),
+      room: (signal) => options.pool.room(LIST_SHARE, signal),
+    });
+    this.#workers = new WorkerPool({
+      ...common,
+      storage,
+      parked: this.parked,
+      events: metrics,
+      readAgain: (key) => this.#refill.request(key),
+      records: () => this.#records(),
+    });
+  }
+
+  /** Loads what storage holds, then starts workers and reflectors. */
+  async start(): Promise<void> {
+    const { storage, plan, clock } = this.#options;
+    for await (const rows of storage.index(this.id, '')) {
+      for (const row of rows) this.cache.load(row, this.#options.stored);
+    }
+    for (const key of this.cache.dropOutside(clock.now())) this.queue.add(key, BACKGROUND);
+    this.#workers.minIntervalMs = plan.minIntervalSeconds * 1000;
+    this.#workers.resize(plan.workers);
+    this.#spawn(this.#refill.run(this.#ending.signal));
+    for (const scope of plan.scopes) {
+      const reflector = this.#createReflector(scope);
+      this.#reflectors.push(reflector);
+      this.#spawn(reflector.run(this.#ending.signal));
+    }
+  }
+
+  /** Applies what can change without a new list. */
+  retune(plan: Pick<KindPlan, 'workers' | 'minIntervalSeconds'>): void {
+    this.#workers.minIntervalMs = plan.minIntervalSeconds * 1000;
+    this.#workers.resize(plan.workers);
+  }
+
+  /** Stops listening, writes what is dirty and ends. When `signal` aborts, what is left is left to the next start. */
+  async stop(signal: AbortSignal): Promise<void> {
+    this.#ending.abort();
+    await Promise.all(this.#tasks);
+    const giveUp = (): void => this.queue.shutDown();
+    if (signal.aborted) giveUp();
+    else signal.addEventListener('abort', giveUp, { once: true });
+    await this.queue.drain();
+    await this.#workers.ended();
+    signal.removeEventListener('abort', giveUp);
+    await this.flush();
+    this.cache.clear();
+  }
+
+  /** Commits the scope records as they are now. */
+  async flush(): Promise<void> {
+    this.#recordedAt = Number.NEGATIVE_INFINITY;
+    const records = this.#records();
+    if (records.length > 0) await this.#options.storage.write([], records);
+  }
+
+  get scopeStatus(): ReadonlyMap<Scope, ReflectorStatus> {
+    return this.#status;
+  }
+
+  /** Keys whose newest state is not durable: queued, held, waiting for a deadline or for their body. */
+  get unsettled(): number {
+    return this.queue.length + this.queue.held + this.queue.waiting + this.#refill.waiting;
+  }
+
+  get damaged(): number {
+    return this.#damaged;
+  }
+
+  #spawn(task: Promise<void>): void {
+    this.#tasks.push(
+      task.catch((cause: unknown) => {
+        if (!this.#ending.signal.aborted) this.#log.error('a part of the mirror of this kind ended by a bug', { error: messageOf(cause) });
+      }),
+    );
+  }
+
+  #createReflector(scope: Scope): Reflector {
+    const { cluster, clock, random, plan, firstList } = this.#options;
+    return createReflector({
+      kind: this.kind,
+      scope,
+      cluster,
+      sink: this.#sink(this.cache.scope(scope)),
+      clock,
+      random,
+      log: this.#log,
+      selectors: { labelSelector: plan.labelSelector, fieldSelector: plan.fieldSelector },
+      options: { firstList },
+    });
+  }
+
+  #sink(state: ScopeState): ReflectorSink {
+    const { clock, pool, metrics } = this.#options;
+    return {
+      listBegin: (reason) => {
+        this.#now = clock.now();
+        this.cache.beginList(state);
+        metrics.listed(reason);
+      },
+      object: (object, from) => this.#deliver(state, object, from === 'list' ? BACKGROUND : LIVE),
+      deleted: (object) => {
+        const key = objectKey(object.namespace, object.name);
+        this.#count(this.cache.remove(state, key, object.uid, object.revision, this.#now), key, LIVE);
+      },
+      listEnd: (revision) => {
+        const swept = this.cache.sweep(state, revision, clock.now());
+        state.listedAt = clock.wall();
+        for (const key of swept) this.#count('deleted', key, BACKGROUND);
+      },
+      listAbort: () => {
+        state.listing = false;
+      },
+      progress: (revision) => this.cache.advance(state, revision),
+      heard: () => {
+        this.#now = clock.now();
+        state.heardAt = clock.wall();
+      },
+      damaged: (error) => {
+        this.#damaged++;
+        this.#log.error('an object could not be read and is left as it was', { error: error.message });
+      },
+      room: async (signal) => {
+        const bound = AbortSignal.any([signal, AbortSignal.timeout(PAGE_WAIT_MS)]);
+        await pool.room(LIST_SHARE, bound).catch(() => signal.throwIfAborted());
+      },
+      status: (status) => this.#status.set(state.scope, status),
+    };
+  }
+
+  #deliver(state: ScopeState, object: RawObject, priority: number): void {
+    const { pool } = this.#options;
+    const key = objectKey(object.namespace, object.name);
+    let source: Parameters<SlabPool['store']>[0] = object;
+    let content: string | null = null;
+    if (this.#transform !== null) {
+      const result = this.#transform.apply(object);
+      if (!result.keep) {
+        this.#count(this.cache.remove(state, key, object.uid, object.revision, this.#now), key, priority);
+        return;
+      }
+      source = result.source;
+      content = result.contentHash;
+    }
+    const meta = { key, uid: object.uid, revision: object.revision };
+    this.#count(this.cache.see(state, meta, this.#now, content, () => pool.store(source)), key, priority);
+    if (this.#refill.waiting > 0) this.#refill.delivered(key);
+  }
+
+  #count(verdict: ReturnType<ObjectCache['see']>, key: ObjectKey, priority: number): void {
+    if (!isDirty(verdict)) return;
+    if (verdict === 'added' || verdict === 'modified' || verdict === 'deleted') this.#options.metrics.changed(verdict);
+    this.queue.add(key, priority);
+    this.#options.onChange?.();
+  }
+
+  /** Scope records for the next batch. They count the batch's own keys as not yet durable: a record may lag, never lead. */
+  #records(): readonly ScopeRecord[] {
+    const now = this.#options.clock.now();
+    if (now - this.#recordedAt < RECORD_EVERY_MS) return [];
+    this.#recordedAt = now;
+    return this.cache.scopes.map((state) => state.record(this.id));
+  }
+
+  async #readPage(scope: Scope, query: ListQuery, signal: AbortSignal): Promise<string | null> {
+    const { plan, cluster, clock } = this.#options;
+    const state = this.cache.scope(scope);
+    this.#now = clock.now();
+    const reader = new ListReader({
+      kind: this.kind.kind,
+      apiVersion: apiVersionOf(this.kind),
+      onItem: (object) => this.#deliver(state, object, BACKGROUND),
+      onDamaged: () => {},
+    });
+    await cluster.list(this.kind, scope, { ...query, labelSelector: plan.labelSelector, fieldSelector: plan.fieldSelector }, (chunk) => reader.push(chunk), signal);
+    return reader.end().continue;
+  }
+
+  #readSingle(bytes: Uint8Array): void {
+    const scanner = new ObjectScanner({ kind: this.kind.kind, apiVersion: apiVersionOf(this.kind) });
+    scanner.scan(bytes, 0, bytes.length);
+    if (scanner.problem !== null) throw new Error(scanner.problem);
+    this.#now = this.#options.clock.now();
+    this.#deliver(this.cache.scopeOf(objectKey(scanner.namespace, scanner.name)), scanner, BACKGROUND);
+  }
+}

@@ -1,0 +1,34 @@
+import type { Clock } from '../kit/clock.ts';
+import type { KindMirror } from './kind-mirror.ts';
+import type { KindStatus } from './status.ts';
+
+/** Reads the state of one kind off its parts. */
+export function kindStatus(mirror: KindMirror, clock: Clock): KindStatus {
+  const now = clock.now();
+  const { scopes } = mirror.cache;
+  const status = [...mirror.scopeStatus.values()];
+  const waiting = status.find((scope) => scope.at === 'waiting');
+  const watching = status.length === scopes.length && status.every((scope) => scope.at === 'watching' && scope.connected);
+  const heard = scopes.map((scope) => scope.heardAt).filter((at) => at !== null);
+  const heardAt = heard.length === 0 ? null : Math.min(...heard);
+  const oldest = scopes.map((scope) => scope.positions.oldest()?.at).filter((at) => at !== undefined);
+  const oldestPendingMs = oldest.length === 0 ? 0 : Math.max(0, now - Math.min(...oldest));
+  const silentMs = watching || heardAt === null ? 0 : clock.wall() - heardAt;
+  const only = scopes[0];
+  return {
+    id: mirror.id,
+    state: waiting !== undefined ? 'waiting' : watching ? 'watching' : 'listing',
+    objects: mirror.cache.size,
+    unsettled: mirror.unsettled,
+    complete: scopes.every((scope) => scope.complete && scope.positions.oldest()?.before !== null),
+    parked: mirror.parked.size,
+    damaged: mirror.damaged,
+    error: waiting?.at === 'waiting' ? waiting.error : null,
+    httpStatus: waiting?.at === 'waiting' ? waiting.httpStatus : null,
+    oldestPendingMs,
+    heardAt,
+    watermark: scopes.length === 1 && only !== undefined ? only.watermark : null,
+    ageMs: Math.max(oldestPendingMs, silentMs),
+    workers: mirror.workers,
+  };
+}

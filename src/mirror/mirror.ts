@@ -1,0 +1,287 @@
+import { SlabPool } from '../cache/body-pool.ts';
+import type { Cluster, Discovery } from '../cluster/cluster.ts';
+import type { Config } from '../config/load.ts';
+import { type KindPlan, planKind, retiredPlan, storesDifferently, unmatchedRules } from '../config/plan.ts';
+import { backoffDelay } from '../kit/backoff.ts';
+import type { Clock } from '../kit/clock.ts';
+import type { Logger } from '../kit/log.ts';
+import type { Random } from '../kit/random.ts';
+import { messageOf } from '../model/errors.ts';
+import { kindId, type KindId } from '../model/kind.ts';
+import type { Storage } from '../storage/storage.ts';
+import { KindMirror } from './kind-mirror.ts';
+import { kindStatus } from './kind-status.ts';
+import { type KindGauges, Metrics } from './metrics.ts';
+import { isReady, type MirrorStatus } from './status.ts';
+
+/** CRDs and aggregated APIs are followed by their objects; this is for servers that do not let us watch those. */
+const DISCOVER_EVERY_MS = 60_000;
+/** Discovery lags behind a CRD by up to a few seconds (its Established condition comes first), so it is asked again. */
+const DISCOVER_AFTER_CHANGE_MS = [300, 2_000, 6_000];
+const FLUSH_EVERY_MS = 5_000;
+const CONNECT_BACKOFF = { baseMs: 800, capMs: 30_000, jitter: 1 };
+/** Their objects say which kinds there are. */
+const FOLLOWED: ReadonlySet<KindId> = new Set(['customresourcedefinitions.apiextensions.k8s.io', 'apiservices.apiregistration.k8s.io']);
+
+export interface MirrorOptions {
+  readonly cluster: Cluster;
+  readonly storage: Storage;
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** Turns a connection error into a sentence with a way out. */
+  readonly explain: (error: unknown) => string;
+}
+
+type Running = { readonly mirror: KindMirror; readonly plan: KindPlan };
+
+/** All kinds of one cluster: follows discovery and the configuration, and keeps one KindMirror per kind that rules ask for. */
+export class Mirror {
+  readonly metrics: Metrics;
+  readonly #options: MirrorOptions;
+  readonly #pool: SlabPool;
+  readonly #kinds = new Map<KindId, Running>();
+  /** Kinds that discovery did not show the last time; the second time in a row they are gone. */
+  readonly #missing = new Set<KindId>();
+  #config: Config;
+  #discovery: Discovery = { kinds: [], broken: [] };
+  #left: readonly { readonly id: KindId; readonly why: string }[] = [];
+  #warnings: readonly string[] = [];
+  #phase: MirrorStatus['phase'] = 'connecting';
+  #error: string | null = null;
+  #wake: (() => void) | null = null;
+  /** Monotonic times at which discovery is to be asked again. */
+  #due: number[] = [];
+
+  constructor(options: MirrorOptions) {
+    this.#options = options;
+    this.#config = options.config;
+    this.#pool = new SlabPool(options.config.cache.pendingBytes);
+    this.metrics = new Metrics({ kinds: () => this.#gauges(), pendingBytes: () => this.#pool.usedBytes });
+  }
+
+  /** Mirrors until `signal` aborts, then writes what is dirty until `hurry` aborts. Storage must be open. */
+  async run(signal: AbortSignal, hurry: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const flushing = this.#flushLoop(signal);
+    try {
+      await this.#connect(signal);
+      while (!signal.aborted) {
+        await this.#reconcile(signal);
+        if (this.#phase === 'connecting') this.#phase = 'syncing';
+        await this.#nextDiscovery(signal);
+        if (signal.aborted) break;
+        await this.#discover(signal).catch((cause: unknown) => this.#failedToDiscover(cause, signal));
+      }
+    } catch (cause) {
+      if (!signal.aborted) throw cause;
+    } finally {
+      this.#phase = 'stopping';
+      await Promise.all([...this.#kinds.values()].map(({ mirror }) => mirror.stop(hurry)));
+      this.#kinds.clear();
+      await flushing;
+      void clock;
+    }
+  }
+
+  /** Takes a new configuration: workers and limits at once, rules by starting and stopping kinds. */
+  apply(config: Config): void {
+    this.#config = config;
+    this.#askAgain([0]);
+  }
+
+  status(): MirrorStatus {
+    const { cluster, clock } = this.#options;
+    const status: MirrorStatus = {
+      cluster: this.#config.cluster.name,
+      address: cluster.address,
+      phase: this.#phase,
+      error: this.#error,
+      kinds: [...this.#kinds.values()].map(({ mirror }) => kindStatus(mirror, clock)),
+      left: this.#left,
+      broken: this.#discovery.broken,
+      warnings: this.#warnings,
+      pendingBytes: this.#pool.usedBytes,
+    };
+    if (this.#phase === 'syncing' && isReady({ ...status, phase: 'live' })) {
+      this.#phase = 'live';
+      return { ...status, phase: 'live' };
+    }
+    return status;
+  }
+
+  async #connect(signal: AbortSignal): Promise<void> {
+    const { clock, random, log, explain, cluster } = this.#options;
+    for (let failures = 0; ; failures++) {
+      try {
+        await this.#discover(signal);
+        return;
+      } catch (cause) {
+        signal.throwIfAborted();
+        this.#error = explain(cause);
+        const delayMs = Math.round(backoffDelay(CONNECT_BACKOFF, failures, random));
+        log[failures < 3 ? 'warn' : 'error']('waiting for the API server', { address: cluster.address, error: this.#error, retryMs: delayMs });
+        await clock.sleep(delayMs, signal);
+        signal.throwIfAborted();
+      }
+    }
+  }
+
+  async #discover(signal: AbortSignal): Promise<void> {
+    const discovery = await this.#options.cluster.discover(signal);
+    for (const { groupVersion, error } of discovery.broken) {
+      if (!this.#discovery.broken.some((known) => known.groupVersion === groupVersion)) {
+        this.#options.log.warn('an API group cannot be discovered; its kinds stay as they are until it can', { groupVersion, error });
+      }
+    }
+    this.#discovery = discovery;
+    this.#error = null;
+    // A broken group is asked for again soon: it may come back without any object changing.
+    if (discovery.broken.length > 0) this.#askAgain([10_000]);
+  }
+
+  #failedToDiscover(cause: unknown, signal: AbortSignal): void {
+    if (signal.aborted) return;
+    this.#error = this.#options.explain(cause);
+    this.#options.log.warn('discovery failed, the known kinds go on', { error: this.#error });
+    this.#askAgain([5_000]);
+  }
+
+  /** Makes what runs equal to what discovery and rules ask for. */
+  async #reconcile(signal: AbortSignal): Promise<void> {
+    const { log, storage } = this.#options;
+    const wanted = new Map<KindId, KindPlan>();
+    const left: { id: KindId; why: string }[] = [];
+    for (const kind of this.#discovery.kinds) {
+      const plan = planKind(kind, this.#config);
+      if (plan.mirror) wanted.set(kindId(kind), plan);
+      else left.push({ id: kindId(kind), why: plan.why });
+    }
+    this.#left = left;
+    this.#warnings = unmatchedRules(this.#discovery.kinds, this.#config);
+    for (const [id, running] of [...this.#kinds]) {
+      const plan = wanted.get(id);
+      if (plan !== undefined) this.#missing.delete(id);
+      if (plan === undefined && this.#mayBeHidden(id)) continue;
+      if (plan === undefined) await this.#retire(id);
+      else if (!samePlan(running.plan, plan)) await this.#restart(id, running, plan, signal);
+      else running.mirror.retune(plan);
+    }
+    for (const [id, plan] of wanted) {
+      if (signal.aborted) return;
+      if (!this.#kinds.has(id)) await this.#start(plan, 'keep');
+    }
+    for (const id of await storage.kinds()) {
+      if (signal.aborted) return;
+      if (this.#kinds.has(id) || wanted.has(id) || this.#mayBeHidden(id)) continue;
+      log.info('removing the rows of a kind that is not mirrored any more', { kind: id });
+      await this.#retire(id);
+    }
+  }
+
+  /** Whether the absence of a kind proves nothing yet: its group is broken, or it is missing for the first time. */
+  #mayBeHidden(id: KindId): boolean {
+    if (this.#left.some((entry) => entry.id === id)) return false;
+    const group = id.includes('.') ? id.slice(id.indexOf('.') + 1) : '';
+    if (this.#discovery.broken.some(({ groupVersion }) => groupVersion === group || groupVersion.startsWith(`${group}/`))) return true;
+    if (this.#missing.has(id)) return false;
+    this.#missing.add(id);
+    this.#askAgain([2_000]);
+    return true;
+  }
+
+  async #start(plan: KindPlan, stored: 'keep' | 'rewrite'): Promise<void> {
+    const { cluster, storage, clock, random, log } = this.#options;
+    const id = kindId(plan.kind);
+    const mirror = new KindMirror({
+      plan,
+      cluster,
+      storage,
+      pool: this.#pool,
+      clock,
+      random,
+      log,
+      metrics: this.metrics.forKind(id),
+      firstList: this.#config.reflector.firstList,
+      stored,
+      ...(FOLLOWED.has(id) ? { onChange: () => this.#askAgain(DISCOVER_AFTER_CHANGE_MS) } : {}),
+    });
+    await mirror.start();
+    this.#kinds.set(id, { mirror, plan });
+  }
+
+  async #restart(id: KindId, running: Running, plan: KindPlan, signal: AbortSignal): Promise<void> {
+    this.#options.log.info('rules or version of a kind changed, starting it anew', { kind: id, version: plan.kind.version });
+    const rewrite = storesDifferently(running.plan, plan);
+    await running.mirror.stop(signal);
+    this.#kinds.delete(id);
+    await this.#start(plan, rewrite ? 'rewrite' : 'keep');
+  }
+
+  /** Stops a kind and removes its rows. */
+  async #retire(id: KindId): Promise<void> {
+    const running = this.#kinds.get(id);
+    if (running !== undefined) await running.mirror.stop(AbortSignal.abort());
+    this.#kinds.delete(id);
+    this.#missing.delete(id);
+    await this.#start(retiredPlan(id), 'keep');
+    await this.#kinds.get(id)?.mirror.stop(new AbortController().signal);
+    this.#kinds.delete(id);
+  }
+
+  #askAgain(delaysMs: readonly number[]): void {
+    const now = this.#options.clock.now();
+    this.#due.push(...delaysMs.map((delayMs) => now + delayMs));
+    this.#wake?.();
+  }
+
+  /** Waits until discovery is due. Asking in a burst of changes is folded: what is due by then is one asking. */
+  async #nextDiscovery(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const last = clock.now() + DISCOVER_EVERY_MS;
+    while (!signal.aborted) {
+      const now = clock.now();
+      const due = Math.min(last, ...this.#due);
+      if (due <= now) break;
+      const waking = new AbortController();
+      this.#wake = () => waking.abort();
+      await clock.sleep(due - now, AbortSignal.any([signal, waking.signal]));
+      this.#wake = null;
+    }
+    const now = clock.now();
+    this.#due = this.#due.filter((due) => due > now);
+  }
+
+  async #flushLoop(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options;
+    while (!signal.aborted) {
+      await clock.sleep(FLUSH_EVERY_MS, signal);
+      for (const { mirror } of this.#kinds.values()) {
+        await mirror.flush().catch((cause: unknown) => log.warn('cannot commit how complete a kind is, will retry', { kind: mirror.id, error: messageOf(cause) }));
+      }
+    }
+  }
+
+  #gauges(): KindGauges[] {
+    const { clock } = this.#options;
+    return [...this.#kinds.values()].map(({ mirror }) => {
+      const status = kindStatus(mirror, clock);
+      const queue = mirror.queueSnapshot();
+      return {
+        id: mirror.id,
+        objects: status.objects,
+        parked: status.parked,
+        oldestPendingSeconds: status.oldestPendingMs / 1000,
+        heardAtSeconds: status.heardAt === null ? null : status.heardAt / 1000,
+        queue,
+      };
+    });
+  }
+}
+
+/** Whether two plans of a kind need nothing but retuning. */
+function samePlan(a: KindPlan, b: KindPlan): boolean {
+  const fixed = ({ workers: _workers, minIntervalSeconds: _interval, ...rest }: KindPlan): string => JSON.stringify(rest);
+  return fixed(a) === fixed(b);
+}

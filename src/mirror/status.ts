@@ -1,0 +1,64 @@
+import type { KindId } from '../model/kind.ts';
+import type { Revision } from '../model/revision.ts';
+
+/** One kind, as status line, readiness and metrics see it. */
+export interface KindStatus {
+  readonly id: KindId;
+  readonly state: 'listing' | 'watching' | 'waiting';
+  /** Objects known. */
+  readonly objects: number;
+  /** Keys whose newest state is not durable. */
+  readonly unsettled: number;
+  /** The first list and every object of it are durable: the rows are all of the kind. */
+  readonly complete: boolean;
+  readonly parked: number;
+  readonly damaged: number;
+  /** Why it waits, when it does. */
+  readonly error: string | null;
+  readonly httpStatus: number | null;
+  /** Age of the oldest change that is not durable; 0 when there is none. */
+  readonly oldestPendingMs: number;
+  /** Unix ms of the last sign of life. */
+  readonly heardAt: number | null;
+  readonly watermark: Revision | null;
+  /** 0 while every scope is watched and everything is durable; else how old the rows may be, in milliseconds. */
+  readonly ageMs: number;
+  readonly workers: number;
+}
+
+export interface MirrorStatus {
+  readonly cluster: string;
+  /** Where the API server is. */
+  readonly address: string;
+  readonly phase: 'connecting' | 'syncing' | 'live' | 'stopping';
+  /** What the mirror waits for, when that is the API server itself. */
+  readonly error: string | null;
+  readonly kinds: readonly KindStatus[];
+  /** Kinds that rules leave out, with the reason. */
+  readonly left: readonly { readonly id: KindId; readonly why: string }[];
+  /** Group-versions whose discovery failed; their kinds are left as they are. */
+  readonly broken: readonly { readonly groupVersion: string; readonly error: string }[];
+  readonly warnings: readonly string[];
+  readonly pendingBytes: number;
+}
+
+/** How old the copy may be, in milliseconds: as old as its oldest kind. Null before the first sync is durable. */
+export function copyAge(status: MirrorStatus): number | null {
+  if (status.kinds.length === 0 || status.phase === 'connecting') return null;
+  let oldest = 0;
+  for (const kind of status.kinds) {
+    if (!kind.complete) return null;
+    oldest = Math.max(oldest, kind.ageMs);
+  }
+  return oldest;
+}
+
+/** Whether every kind that rules ask for is complete and durable. */
+export function isReady(status: MirrorStatus): boolean {
+  return status.phase === 'live' && status.kinds.every((kind) => kind.complete);
+}
+
+/** Kinds that the API server refuses to this user: waiting does not help, a grant or a rule does. */
+export function refused(status: MirrorStatus): readonly KindStatus[] {
+  return status.kinds.filter((kind) => kind.state === 'waiting' && kind.httpStatus !== null && [401, 403, 404, 405].includes(kind.httpStatus));
+}

@@ -1,0 +1,202 @@
+import type { ObjectCache, Taken } from '../cache/object-cache.ts';
+import type { Clock } from '../kit/clock.ts';
+import type { Logger } from '../kit/log.ts';
+import type { Kind } from '../model/kind.ts';
+import { kindId } from '../model/kind.ts';
+import type { ObjectKey } from '../model/key.ts';
+import type { Outcome } from '../model/outcome.ts';
+import { messageOf } from '../model/errors.ts';
+import type { WorkQueue } from '../queue/queue.ts';
+import { BACKGROUND } from '../queue/queue.ts';
+import type { ScopeRecord, Storage, Write } from '../storage/storage.ts';
+import { decide } from './decide.ts';
+import type { Parked } from './parked.ts';
+
+/** What the pool tells about its work; metrics are made of it. */
+export interface WorkerEvents {
+  settled(op: Write['type'], outcome: Outcome['kind']): void;
+  /** Seconds from the receipt of the oldest change a write covers until it was durable. */
+  stored(seconds: number): void;
+}
+
+export interface WorkerPoolOptions {
+  readonly kind: Kind;
+  readonly cache: ObjectCache;
+  readonly queue: WorkQueue;
+  readonly storage: Storage;
+  readonly parked: Parked;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly events: WorkerEvents;
+  /** Asks for the JSON of an object that was let go; whoever reads it adds the key again. */
+  readonly readAgain: (key: ObjectKey) => void;
+  /** Scope records to commit with the next batch; empty when they were committed a moment ago. */
+  readonly records: () => readonly ScopeRecord[];
+}
+
+type Job = { readonly taken: Taken; readonly write: Write };
+
+/**
+ * N workers over one queue. Each takes a batch of keys that it alone holds, reads the newest state of each, writes the
+ * batch and settles every key by its own outcome. A worker survives anything a batch does.
+ */
+export class WorkerPool {
+  readonly #options: WorkerPoolOptions;
+  readonly #running = new Set<Promise<void>>();
+  #target = 0;
+  #minIntervalMs = 0;
+
+  constructor(options: WorkerPoolOptions) {
+    this.#options = options;
+  }
+
+  get workers(): number {
+    return this.#target;
+  }
+
+  /** Changes the number of workers, live. Fewer: those that hold keys finish them first. */
+  resize(workers: number): void {
+    if (!Number.isInteger(workers) || workers < 1) throw new RangeError(`Cannot resize the worker pool of ${kindId(this.#options.kind)}: "workers" must be an integer >= 1, current value is ${workers}`);
+    const before = this.#target;
+    this.#target = workers;
+    for (let index = before; index < workers; index++) {
+      const worker: Promise<void> = this.#work(index).finally(() => this.#running.delete(worker));
+      this.#running.add(worker);
+    }
+  }
+
+  /** At most one write per object in this time; 0 is no limit. Changed live. */
+  set minIntervalMs(ms: number) {
+    this.#minIntervalMs = ms;
+  }
+
+  /** Resolves when every worker has ended, which they do when their queue is shut down and empty. */
+  async ended(): Promise<void> {
+    await Promise.all(this.#running);
+  }
+
+  async #work(index: number): Promise<void> {
+    const { queue, storage } = this.#options;
+    while (index < this.#target) {
+      const keys = await queue.take(storage.batchLimit);
+      if (keys.length === 0) return;
+      await this.#process(keys);
+    }
+  }
+
+  async #process(keys: readonly ObjectKey[]): Promise<void> {
+    const { queue, storage, log } = this.#options;
+    const jobs: Job[] = [];
+    for (const key of keys) {
+      const job = this.#prepare(key);
+      if (job !== null) jobs.push(job);
+    }
+    if (jobs.length === 0) return;
+    let outcomes: readonly Outcome[];
+    try {
+      outcomes = await storage.write(jobs.map((job) => job.write), this.#options.records());
+    } catch (cause) {
+      // The contract says that only a bug rejects. A bug must not lose keys either.
+      log.error('storage rejected a batch, its keys will be tried again', { keys: jobs.length, error: messageOf(cause) });
+      outcomes = jobs.map(() => ({ kind: 'retry', error: messageOf(cause) }));
+    }
+    let longestMs = 0;
+    let retried = 0;
+    let lastError = '';
+    jobs.forEach((job, index) => {
+      const outcome = outcomes[index] ?? { kind: 'retry', error: 'storage settled fewer writes than it was given' };
+      const delayMs = this.#settle(job, outcome);
+      if (outcome.kind === 'retry') {
+        retried++;
+        lastError = outcome.error;
+        longestMs = Math.max(longestMs, delayMs);
+      }
+      queue.done(job.taken.key);
+    });
+    if (retried > 0) {
+      const level = longestMs < 1_000 ? 'debug' : longestMs < 15_000 ? 'warn' : 'error';
+      log[level]('writes failed, will be tried again', { keys: retried, longestDelayMs: Math.round(longestMs), error: lastError });
+    }
+  }
+
+  /** Decides one key. Returns the write to make, or null when the key was settled, put off or sent for reading; then it is done. */
+  #prepare(key: ObjectKey): Job | null {
+    const { cache, queue, kind, clock, parked } = this.#options;
+    const known = cache.get(key);
+    const now = clock.now();
+    const decision = decide(known, now, this.#minIntervalMs);
+    switch (decision.do) {
+      case 'nothing': {
+        const taken = cache.take(key);
+        if (taken !== null) cache.settleNothing(taken, cache.scopeOf(key));
+        queue.forget(key);
+        break;
+      }
+      case 'wait':
+        queue.done(key);
+        queue.addAfter(key, decision.ms);
+        return null;
+      case 'read':
+        if (known !== undefined && parked.refuses(key, known.uid, known.revision)) break;
+        queue.done(key);
+        this.#options.readAgain(key);
+        return null;
+      case 'put':
+      case 'delete': {
+        const uids = cache.storedUids(key);
+        const taken = cache.take(key);
+        if (taken === null) break;
+        if (decision.do === 'delete') {
+          return { taken, write: { type: 'delete', kind, key, uid: uids[0] ?? taken.uid, revision: taken.revision } };
+        }
+        if (taken.body === null) throw new Error(`Cannot write ${kindId(kind)} ${key}: decided to put without a body`);
+        const meta = { key, uid: taken.uid, revision: taken.revision };
+        return { taken, write: { type: 'put', kind, meta, body: taken.body.bytes(), ...(taken.rewrite ? { rewrite: true } : {}) } };
+      }
+      default:
+        decision satisfies never;
+    }
+    queue.done(key);
+    return null;
+  }
+
+  /** One outcome, one switch. Returns the delay of a retry in milliseconds, else 0. */
+  #settle({ taken, write }: Job, outcome: Outcome): number {
+    const { cache, queue, clock, parked, events } = this.#options;
+    const { key } = taken;
+    const state = cache.scopeOf(key);
+    const now = clock.now();
+    events.settled(write.type, outcome.kind);
+    switch (outcome.kind) {
+      case 'stale': {
+        // The row holds another incarnation than the delete named: one that a write of unknown outcome had stored, or still the one before it.
+        const others = write.type === 'delete' ? cache.storedUids(key).filter((uid) => uid !== write.uid) : [];
+        if (others.length > 0) {
+          cache.excludeUid(key, write.type === 'delete' ? write.uid : '');
+          cache.giveBack(taken, state, false);
+          return queue.addRateLimited(key);
+        }
+        break;
+      }
+      case 'written':
+      case 'unchanged':
+        break;
+      case 'rejected':
+        parked.park(key, { uid: taken.uid, revision: taken.revision, error: outcome.error }, clock.wall());
+        cache.park(taken, state);
+        queue.forget(key);
+        this.#options.log.error('object was refused by storage and is parked until it changes', { key, error: outcome.error });
+        return 0;
+      case 'retry':
+        cache.giveBack(taken, state, true);
+        return queue.addRateLimited(key, taken.position?.before === null ? BACKGROUND : undefined);
+      default:
+        outcome satisfies never;
+    }
+    if (taken.position !== null) events.stored((now - taken.position.at) / 1000);
+    cache.settle(taken, now, state);
+    parked.release(key);
+    queue.forget(key);
+    return 0;
+  }
+}
