@@ -1,0 +1,111 @@
+import type { KindId } from '../model/kind.ts';
+import type { KindPlan } from './plan.ts';
+import { pathText } from './problems.ts';
+import type { Config } from './schema.ts';
+
+/** Where a changed key takes effect. */
+type Effect = 'workers' | 'limits' | 'rules' | 'logLevel' | 'shutdown' | 'restart';
+
+/** By the longest matching prefix; a key that is missing here needs a restart. */
+const EFFECTS: readonly { readonly path: string; readonly effect: Effect }[] = [
+  { path: 'workers', effect: 'workers' },
+  { path: 'limits', effect: 'limits' },
+  { path: 'resources', effect: 'rules' },
+  { path: 'kinds', effect: 'rules' },
+  { path: 'namespaces', effect: 'rules' },
+  { path: 'log.level', effect: 'logLevel' },
+  { path: 'shutdown', effect: 'shutdown' },
+];
+
+/** What a new version of the configuration changes. */
+export interface ConfigDiff {
+  /** Key paths that apply at once, and those that wait for a restart; `workers.pods`, `storage.url`, `resources`. */
+  readonly live: readonly string[];
+  readonly restart: readonly string[];
+  readonly workers: boolean;
+  readonly limits: boolean;
+  /** resources, kinds or namespaces: plan the kinds again. */
+  readonly rules: boolean;
+  readonly logLevel: boolean;
+}
+
+/** Compares two effective configurations key by key. Names of keys only: values may be nobody's business. */
+export function diffConfig(before: Config, after: Config): ConfigDiff {
+  const changed = changedPaths(before, after, []);
+  const effects = new Map(changed.map((path) => [path, effectOf(path)]));
+  const has = (effect: Effect): boolean => [...effects.values()].includes(effect);
+  return {
+    live: changed.filter((path) => effects.get(path) !== 'restart'),
+    restart: changed.filter((path) => effects.get(path) === 'restart'),
+    workers: has('workers'),
+    limits: has('limits'),
+    rules: has('rules'),
+    logLevel: has('logLevel'),
+  };
+}
+
+/** The configuration to go on with: every live key from `after`, every other as the process was started. */
+export function withLiveChanges(before: Config, after: Config): Config {
+  return Object.freeze({
+    ...before,
+    workers: after.workers,
+    limits: after.limits,
+    resources: after.resources,
+    kinds: after.kinds,
+    namespaces: after.namespaces,
+    log: Object.freeze({ ...before.log, level: after.log.level }),
+    shutdown: after.shutdown,
+  });
+}
+
+/** One sentence for log and status; null when nothing changed. */
+export function describeDiff(diff: ConfigDiff): string | null {
+  const parts = [];
+  if (diff.live.length > 0) parts.push(`applied: ${diff.live.join(', ')}`);
+  if (diff.restart.length > 0) parts.push(`needs a restart: ${diff.restart.join(', ')}`);
+  return parts.length === 0 ? null : parts.join('; ');
+}
+
+/** What a change of rules, or of the cluster's kinds, means for the kinds that run. */
+export interface PlanDiff {
+  readonly start: readonly KindPlan[];
+  /** No longer mirrored, or gone from the cluster: their rows go, under the fence. */
+  readonly stop: readonly KindId[];
+  /** Mirrored before and after, but other objects or other content: follow anew and list with reason `rules`. */
+  readonly relist: readonly KindPlan[];
+  /** Only numbers changed: worker count or least interval. */
+  readonly retune: readonly KindPlan[];
+}
+
+export function diffPlans(before: readonly KindPlan[], after: readonly KindPlan[]): PlanDiff {
+  const old = new Map(before.filter(({ mirror }) => mirror).map((plan) => [plan.id, plan]));
+  const wanted = new Map(after.filter(({ mirror }) => mirror).map((plan) => [plan.id, plan]));
+  const kept = [...wanted.values()].flatMap((plan) => {
+    const was = old.get(plan.id);
+    return was === undefined ? [] : [{ plan, was }];
+  });
+  const same = kept.filter(({ plan, was }) => plan.fingerprint === was.fingerprint);
+  return {
+    start: [...wanted.values()].filter(({ id }) => !old.has(id)),
+    stop: [...old.keys()].filter((id) => !wanted.has(id)),
+    relist: kept.filter(({ plan, was }) => plan.fingerprint !== was.fingerprint).map(({ plan }) => plan),
+    retune: same.filter(({ plan, was }) => plan.workers !== was.workers || plan.minIntervalSeconds !== was.minIntervalSeconds).map(({ plan }) => plan),
+  };
+}
+
+function effectOf(path: string): Effect {
+  return EFFECTS.find((known) => path === known.path || path.startsWith(`${known.path}.`) || path.startsWith(`${known.path}[`))?.effect ?? 'restart';
+}
+
+/** Lists count as one value: positions in them mean nothing to a reader of the message. */
+function changedPaths(before: unknown, after: unknown, path: readonly string[]): readonly string[] {
+  if (isMapping(before) && isMapping(after)) {
+    const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
+    return [...keys].flatMap((key) => changedPaths(before[key], after[key], [...path, key]));
+  }
+  return JSON.stringify(before) === JSON.stringify(after) ? [] : [pathText(path)];
+}
+
+function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

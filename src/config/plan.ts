@@ -1,0 +1,35 @@
+import type { Kind, KindId, Scope } from '../model/kind.ts';
+import type { ObjectPath } from '../transform/paths.ts';
+import type { NameFilter } from './name-filter.ts';
+
+/** What this process still has to check itself, after what the API server already filtered. */
+export interface ObjectFilter {
+  /** All of them must let the namespace pass. Always empty for cluster-scoped kinds. */
+  readonly namespaces: readonly NameFilter[];
+  readonly names: NameFilter | null;
+  /** A field selector over any path of the object; needs a parse. Null when the server evaluates everything. */
+  readonly fields: string | null;
+}
+
+/** What the rules make of one kind: whether it is mirrored, what is asked of the API server, and what happens to each object. */
+export interface KindPlan {
+  readonly kind: Kind;
+  readonly id: KindId;
+  readonly mirror: boolean;
+  /** Which rule or default decided, for status and messages. */
+  readonly reason: string;
+  /** What reflectors follow: `['']`, or literal namespaces. Empty when the kind is not mirrored. */
+  readonly scopes: readonly Scope[];
+  /** For the server, in every list and watch; null when there is none. */
+  readonly labelSelector: string | null;
+  readonly fieldSelector: string | null;
+  readonly filter: ObjectFilter;
+  readonly mask: readonly ObjectPath[];
+  readonly ignoreChanges: readonly ObjectPath[];
+  readonly minIntervalSeconds: number;
+  readonly workers: number;
+  /** `none` for every kind but Secrets. */
+  readonly secrets: 'none' | 'hashed' | 'plain';
+  /** Equal exactly when the same objects are stored with the same content: a difference means that the kind must be listed again. */
+  readonly fingerprint: string;
+}

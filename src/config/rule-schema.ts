@@ -1,0 +1,92 @@
+import * as v from 'valibot';
+import { parseFieldSelector, parseLabelSelector } from '../read/selectors.ts';
+import { messageOf } from '../model/errors.ts';
+import { parsePath, protectedPart } from '../transform/paths.ts';
+import { DEFAULTS } from './defaults.ts';
+import { choice, described, nullable, problem, text } from './schema-parts.ts';
+
+/** A kind in a rule: an id (`pods`, `deployments.apps`), a glob over ids (`*.apps`), a Kind (`Pod`, `Deployment.apps`) or a short name (`po`). */
+export const rulePatternSchema = v.pipe(
+  v.string(problem('must be the name of a kind', 'For example pods, deployments.apps or "*.apps".')),
+  v.regex(/^[A-Za-z0-9*?](?:[A-Za-z0-9.*?-]*[A-Za-z0-9*?])?$/, problem('must be the name of a kind, with * and ? as wildcards', 'For example pods, deployments.apps or "*.apps".')),
+);
+
+/** Reports what a parser throws as the rule that was broken. */
+function parsed(parse: (value: string) => unknown, what: string, fix: string) {
+  const rule = problem(`must be ${what}`, fix);
+  return v.pipe(
+    v.string(rule),
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (!dataset.typed) return;
+      try {
+        parse(dataset.value);
+      } catch (cause) {
+        addIssue({ message: problem(`must be ${what} (${messageOf(cause).replaceAll('\n', ' ')})`, fix) });
+      }
+    }),
+  );
+}
+
+const maskPath = parsed(
+  (value) => {
+    const hidden = protectedPart(parsePath(value));
+    if (hidden !== null) throw new Error(`it would hide ${hidden}, by which the object is found`);
+  },
+  'the path of a value to hide',
+  'For example spec.containers[*].env[*].value or metadata.annotations["example.com/token"].',
+);
+
+const ignoredPath = parsed(parsePath, 'the path of a value', 'For example status.conditions[*].lastHeartbeatTime.');
+
+function patterns(what: string, example: string) {
+  const list = v.array(text(`For example ${example}.`), problem(`must be a list of ${what}`, `For example [${example}].`));
+  const entries = {
+    include: v.optional(described(list, `Only these ${what} (globs allowed). Default: all.`)),
+    exclude: v.optional(described(list, `Never these ${what} (globs allowed). Default: none.`)),
+  };
+  return v.strictObject(entries, problem('must be a mapping with include or exclude', `For example { exclude: [${example}] }.`));
+}
+
+/** One rule. Keys that are left out leave the kind as it is; the first rule whose kinds match decides alone. */
+export const ruleSchema = described(
+  v.strictObject(
+    {
+      kinds: described(
+        v.pipe(
+          v.array(rulePatternSchema, problem('must be a list of kinds', 'For example [pods, "*.apps"].')),
+          v.minLength(1, problem('must name at least one kind', 'For example [pods, "*.apps"].')),
+        ),
+        'Kinds the rule is about: pods, deployments.apps, Deployment.apps, short names, and globs such as "*.apps". A wildcard never means Secrets or Leases: name them. Kinds that do not exist yet are allowed.',
+      ),
+      mirror: v.optional(described(v.boolean(problem('must be true or false', 'Write mirror: false to leave the kinds out.')), 'false leaves these kinds out. Default true.'), true),
+      namespaces: v.optional(described(patterns('namespaces', 'kube-system'), 'Which namespaces, for namespaced kinds. Only literal names in include: each is listed and watched on its own. Default: all.')),
+      names: v.optional(described(patterns('names', 'kube-root-ca.crt'), 'Which objects by name. Default: all.')),
+      labels: nullable(parsed(parseLabelSelector, 'a label selector', 'For example app=web,tier!=scratch or "env in (dev,test)".'), null, 'Label selector; the API server evaluates it. Default null: all.'),
+      fields: nullable(
+        parsed(parseFieldSelector, 'a field selector', 'For example spec.nodeName!= or status.phase=Running,metadata.name!=x.'),
+        null,
+        'Field selector; what the API server cannot evaluate for the kind is evaluated here, on any path. Default null: all.',
+      ),
+      mask: v.optional(described(v.array(maskPath, problem('must be a list of paths', 'For example ["data.*"].')), 'Values replaced by "***" before cache, log and storage. Default none.'), []),
+      ignoreChanges: v.optional(
+        described(v.array(ignoredPath, problem('must be a list of paths', 'For example [status.observedGeneration].')), 'A change of nothing but these values is not worth a write. Default: heartbeat times of nodes; for other kinds none.'),
+      ),
+      minIntervalSeconds: v.optional(
+        described(
+          v.pipe(
+            v.number(problem('must be a number of seconds from 0 to 86400', 'Use 0 for no least interval.')),
+            v.minValue(0, problem('must be a number of seconds from 0 to 86400', 'Use 0 for no least interval.')),
+            v.maxValue(86400, problem('must be a number of seconds from 0 to 86400', 'Use 0 for no least interval.')),
+          ),
+          `At most one write per object in this many seconds; the newest state wins. Default ${DEFAULTS.minIntervalSeconds}.`,
+        ),
+        DEFAULTS.minIntervalSeconds,
+      ),
+      secrets: v.optional(choice(['hashed', 'plain'], `Values of Secrets: replaced by keyed hashes, or kept as they are. Only for kinds: [secrets]. Default ${DEFAULTS.secrets}.`), DEFAULTS.secrets),
+    },
+    problem('must be a mapping', 'For example { kinds: [pods], namespaces: { exclude: [kube-system] } }.'),
+  ),
+  'One rule.',
+);
+
+export type Rule = v.InferOutput<typeof ruleSchema>;

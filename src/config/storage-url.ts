@@ -1,0 +1,45 @@
+import { didYouMean } from './suggest.ts';
+
+/** The engines a URL may name (design.md section 4), by scheme. Opening one that this release lacks is refused by the storage room. */
+export const STORAGE_SCHEMES = ['sqlite', 'postgres', 'bcs+http', 'bcs+https', 'memory', 'null'] as const;
+export type StorageScheme = (typeof STORAGE_SCHEMES)[number];
+
+const EXAMPLES = 'sqlite:./kubefold.db, postgres://user@host/db, bcs+https://host:port, memory:, null:';
+
+export type StorageUrlCheck = { readonly scheme: StorageScheme } | { readonly rule: string; readonly fix: string };
+
+/** Checks the form only; nothing is opened. */
+export function checkStorageUrl(url: string): StorageUrlCheck {
+  const colon = url.indexOf(':');
+  const scheme = colon === -1 ? '' : url.slice(0, colon);
+  if (colon === -1) {
+    return { rule: 'must be a storage URL', fix: `Put an engine in front, for example sqlite:${url === '' || url.includes('@') ? './kubefold.db' : url}.` };
+  }
+  const known = STORAGE_SCHEMES.find((name) => name === scheme);
+  if (known === undefined) {
+    const meant = scheme === 'postgresql' ? 'postgres' : didYouMean(scheme, STORAGE_SCHEMES);
+    const hint = meant === null ? '' : ` Did you mean "${meant}:"?`;
+    return { rule: `must name a known storage engine, not "${scheme}"`, fix: `Use one of ${EXAMPLES}.${hint}` };
+  }
+  const rest = url.slice(colon + 1);
+  if (known === 'sqlite' && rest === '') return { rule: 'must name the database file', fix: 'For example sqlite:./kubefold.db.' };
+  if ((known === 'memory' || known === 'null') && rest !== '') return { rule: `must be exactly "${known}:"`, fix: `This engine keeps nothing outside the process: write ${known}: alone.` };
+  if (known === 'postgres' || known.startsWith('bcs+')) {
+    if (!rest.startsWith('//') || !URL.canParse(url.replace(/^[a-z+]+:/, 'http:'))) return { rule: 'must name a host', fix: `Use one of ${EXAMPLES}.` };
+  }
+  return { scheme: known };
+}
+
+/**
+ * The URL with its password, and every query value that looks like one, replaced by `***`, for print and messages.
+ * Works on any text, so that a wrong URL can be quoted too; in doubt it hides more: everything up to the last `@` counts as credentials.
+ */
+export function redactUrl(url: string): string {
+  return url
+    .replace(/^([A-Za-z][A-Za-z0-9+.-]*:)(\/\/)?(.*)@/s, (_, scheme: string, slashes: string | undefined, user: string) => {
+      if (slashes === undefined) return scheme === 'sqlite:' ? `${scheme}${user}@` : '***@';
+      const name = user.split(':', 1)[0] ?? '';
+      return `${scheme}//${name}${user.includes(':') ? ':***' : ''}@`;
+    })
+    .replace(/([?&][^=&#]*(?:pass|secret|token|key|pwd|credential|auth)[^=&#]*=)[^&#]*/gi, '$1***');
+}

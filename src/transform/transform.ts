@@ -1,0 +1,94 @@
+import { passes } from '../config/name-filter.ts';
+import type { KindPlan } from '../config/plan.ts';
+import type { ByteSource } from '../model/body.ts';
+import type { RawObject } from '../model/raw-object.ts';
+import { parseFieldSelector } from '../read/selectors.ts';
+import { parseExactly, rawNumber } from './exact-json.ts';
+import { contentHash } from './ignore.ts';
+import { applyMask } from './mask.ts';
+import { readPath } from './paths.ts';
+import { hashSecret } from './secrets.ts';
+
+/**
+ * What is left of one object. `contentHash` is null unless the plan ignores changes: equal hashes of two versions say that
+ * the newer is not worth a write. `source` may be the object itself or a buffer of the transform: valid until its next apply().
+ */
+export type Transformed = { readonly keep: false } | { readonly keep: true; readonly source: ByteSource; readonly contentHash: string | null };
+
+/** Applied to every object between scanner and cache, so that nothing hidden ever reaches cache, log or storage. */
+export interface Transform {
+  /** `keep: false`: the rule does not want this object; a stored row of it goes. Throws SyntaxError when the object must be parsed and is not JSON. */
+  apply(object: RawObject): Transformed;
+}
+
+const NOT_KEPT: Transformed = { keep: false };
+
+/**
+ * The transform of a plan, or null when the bytes pass untouched. Applying it to its own output changes nothing (WL-S6).
+ * Parses only for masks, Secrets, ignored changes, and selectors that the server cannot evaluate; filters by name need no parse.
+ * `secretKey` is the key of the hashes; needed when the plan hashes Secrets.
+ */
+export function createTransform(plan: KindPlan, options: { readonly secretKey: Uint8Array }): Transform | null {
+  const { filter, mask, ignoreChanges } = plan;
+  const hides = mask.length > 0 || plan.secrets === 'hashed';
+  const selects = filter.fields === null ? null : parseFieldSelector(filter.fields);
+  const parses = hides || ignoreChanges.length > 0 || selects !== null;
+  const filters = filter.namespaces.length > 0 || filter.names !== null;
+  if (!parses && !filters) return null;
+  const rewritten = new RewrittenObject();
+
+  return {
+    apply(object) {
+      for (const namespaces of filter.namespaces) if (!passes(namespaces, object.namespace)) return NOT_KEPT;
+      if (filter.names !== null && !passes(filter.names, object.name)) return NOT_KEPT;
+      if (!parses) return { keep: true, source: object, contentHash: null };
+      const parsed = parseExactly(rewritten.read(object));
+      if (selects !== null && !selects.matches((field) => fieldText(parsed, field))) return NOT_KEPT;
+      if (plan.secrets === 'hashed') hashSecret(parsed, options.secretKey);
+      if (mask.length > 0) applyMask(parsed, mask);
+      const source = hides ? rewritten.write(JSON.stringify(parsed)) : object;
+      return { keep: true, source, contentHash: ignoreChanges.length > 0 ? contentHash(parsed, ignoreChanges) : null };
+    },
+  };
+}
+
+/** A field as selectors compare it: absent and null are the empty text. */
+function fieldText(object: unknown, field: string): string {
+  const value = readPath(object, field);
+  if (value === undefined || value === null) return '';
+  return rawNumber(value) ?? (typeof value === 'object' ? JSON.stringify(value) : String(value));
+}
+
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+
+/** One object's bytes in a buffer that grows to the largest object seen and is used again for the next. */
+class RewrittenObject implements ByteSource {
+  #bytes = new Uint8Array(16 * 1024);
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  copyTo(target: Uint8Array, at: number): void {
+    target.set(this.#bytes.subarray(0, this.#size), at);
+  }
+
+  read(source: ByteSource): string {
+    this.#reserve(source.size);
+    source.copyTo(this.#bytes, 0);
+    return decoder.decode(this.#bytes.subarray(0, source.size));
+  }
+
+  write(text: string): ByteSource {
+    // At most three bytes of UTF-8 for one unit of UTF-16.
+    if (text.length * 3 > this.#bytes.length) this.#reserve(Buffer.byteLength(text));
+    this.#size = encoder.encodeInto(text, this.#bytes).written;
+    return this;
+  }
+
+  #reserve(size: number): void {
+    if (this.#bytes.length < size) this.#bytes = new Uint8Array(Math.max(size, this.#bytes.length * 2));
+  }
+}
