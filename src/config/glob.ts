@@ -9,7 +9,10 @@ export type Glob = {
 export function compileGlob(text: string): Glob {
   if (!isPattern(text)) return { text, literal: true, matches: (name) => name === text };
   if (text === '*') return { text, literal: false, matches: () => true };
-  const source = text.replace(/[\\^$.|+()[\]{}]/g, '\\$&').replace(/\*+/g, '.*').replaceAll('?', '.');
+  const source = text
+    .replace(/[\\^$.|+()[\]{}]/g, '\\$&')
+    .replace(/\*+/g, '.*')
+    .replaceAll('?', '.');
   const regExp = new RegExp(`^${source}$`, 's');
   return { text, literal: false, matches: (name) => regExp.test(name) };
 }

@@ -19,6 +19,7 @@ export function compileKindPattern(text: string): KindPattern {
   return {
     text,
     literal: true,
-    matches: (kind) => kindId(kind) === text || kind.kind === text || (kind.group !== '' && `${kind.kind}.${kind.group}` === text) || kind.shortNames.includes(text),
+    matches: (kind) =>
+      kindId(kind) === text || kind.kind === text || (kind.group !== '' && `${kind.kind}.${kind.group}` === text) || kind.shortNames.includes(text),
   };
 }

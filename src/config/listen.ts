@@ -28,5 +28,7 @@ export function listenFailure(listen: string, code: string): UsageError {
     EACCES: 'this user may not take that port. Use a port of 1024 or above',
     ENOTFOUND: 'the host name is not known. Use an IP address',
   };
-  return new UsageError(`Cannot listen on ${listen} (listen, --listen): ${why[code] ?? `the system refused it (${code}). Choose another address with --listen HOST:PORT`}.`);
+  return new UsageError(
+    `Cannot listen on ${listen} (listen, --listen): ${why[code] ?? `the system refused it (${code}). Choose another address with --listen HOST:PORT`}.`,
+  );
 }

@@ -46,7 +46,10 @@ export function loadConfig(source: { readonly text: string | null; readonly file
     );
   }
   const problems: Problem[] = [];
-  const { value, options } = withFlags(readDocument(() => document.toJS({ maxAliasCount: 100 }), source.file), source.flags ?? {});
+  const { value, options } = withFlags(
+    readDocument(() => document.toJS({ maxAliasCount: 100 }), source.file),
+    source.flags ?? {},
+  );
   const originOf = (path: KeyPath, part: 'key' | 'value'): Problem['origin'] => {
     const option = options.find((known) => known.path.every((key, index) => path[index] === key));
     return option === undefined ? locate(document, lines, path, part) : { option: option.option };
@@ -64,7 +67,12 @@ export function loadConfig(source: { readonly text: string | null; readonly file
   return config;
 }
 
-function problemOf(path: KeyPath, message: { readonly rule: string; readonly fix: string }, found: unknown, originOf: (path: KeyPath, part: 'key' | 'value') => Problem['origin']): Problem {
+function problemOf(
+  path: KeyPath,
+  message: { readonly rule: string; readonly fix: string },
+  found: unknown,
+  originOf: (path: KeyPath, part: 'key' | 'value') => Problem['origin'],
+): Problem {
   if (found === undefined) {
     const fix = path.at(-1) === 'kinds' ? 'Name the kinds the rule is about, for example kinds: [pods].' : message.fix;
     return { origin: originOf(path.slice(0, -1), 'value'), text: `${pathText(path)} must be set. ${fix}` };
@@ -88,7 +96,12 @@ function withFlags(value: unknown, flags: ConfigFlags): { readonly value: unknow
   for (const { flag, path, list } of options) {
     const given = flags[flag];
     const texts = typeof given === 'string' ? [given] : (given ?? []);
-    const setting = list ? texts.flatMap((text) => text.split(',')).map((text) => text.trim()).filter((text) => text !== '') : given;
+    const setting = list
+      ? texts
+          .flatMap((text) => text.split(','))
+          .map((text) => text.trim())
+          .filter((text) => text !== '')
+      : given;
     const [outer = '', inner] = path;
     if (inner === undefined) root[outer] = setting;
     else if (root[outer] === undefined || root[outer] === null) root[outer] = { [inner]: setting };

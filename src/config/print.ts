@@ -40,7 +40,12 @@ function printSection(schema: SchemaNode, value: object, indent: string, lines: 
       lines.push(`${indent}${name}:`);
       printSection(entry, child, `${indent}  `, lines);
     } else {
-      lines.push(...stringify({ [key]: /bytes$/i.test(key) && typeof child === 'number' ? formatByteSize(child) : child }, { lineWidth: 0 }).trimEnd().split('\n').map((line) => indent + line));
+      lines.push(
+        ...stringify({ [key]: /bytes$/i.test(key) && typeof child === 'number' ? formatByteSize(child) : child }, { lineWidth: 0 })
+          .trimEnd()
+          .split('\n')
+          .map((line) => indent + line),
+      );
     }
   }
 }

@@ -12,7 +12,8 @@ export type Problem = {
 
 /** All problems in one error, in the order of the file; those of the command line come last. */
 export function report(file: string, problems: readonly Problem[]): UsageError {
-  const rank = ({ origin }: Problem): readonly [number, number] => (origin === null ? [0, 0] : 'line' in origin ? [origin.line, origin.column] : [Number.MAX_SAFE_INTEGER, 0]);
+  const rank = ({ origin }: Problem): readonly [number, number] =>
+    origin === null ? [0, 0] : 'line' in origin ? [origin.line, origin.column] : [Number.MAX_SAFE_INTEGER, 0];
   const sorted = problems.toSorted((a, b) => rank(a)[0] - rank(b)[0] || rank(a)[1] - rank(b)[1]);
   const lines = sorted.map(({ origin, text }) => {
     const place = origin === null ? file : 'line' in origin ? `${file}:${origin.line}:${origin.column}` : origin.option;

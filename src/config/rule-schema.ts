@@ -8,7 +8,10 @@ import { choice, described, nullable, problem, text } from './schema-parts.ts';
 /** A kind in a rule: an id (`pods`, `deployments.apps`), a glob over ids (`*.apps`), a Kind (`Pod`, `Deployment.apps`) or a short name (`po`). */
 export const rulePatternSchema = v.pipe(
   v.string(problem('must be the name of a kind', 'For example pods, deployments.apps or "*.apps".')),
-  v.regex(/^[A-Za-z0-9*?](?:[A-Za-z0-9.*?-]*[A-Za-z0-9*?])?$/, problem('must be the name of a kind, with * and ? as wildcards', 'For example pods, deployments.apps or "*.apps".')),
+  v.regex(
+    /^[A-Za-z0-9*?](?:[A-Za-z0-9.*?-]*[A-Za-z0-9*?])?$/,
+    problem('must be the name of a kind, with * and ? as wildcards', 'For example pods, deployments.apps or "*.apps".'),
+  ),
 );
 
 /** Reports what a parser throws as the rule that was broken. */
@@ -58,18 +61,39 @@ export const ruleSchema = described(
         ),
         'Kinds the rule is about: pods, deployments.apps, Deployment.apps, short names, and globs such as "*.apps". A wildcard never means Secrets or Leases: name them. Kinds that do not exist yet are allowed.',
       ),
-      mirror: v.optional(described(v.boolean(problem('must be true or false', 'Write mirror: false to leave the kinds out.')), 'false leaves these kinds out. Default true.'), true),
-      namespaces: v.optional(described(patterns('namespaces', 'kube-system'), 'Which namespaces, for namespaced kinds. Only literal names in include: each is listed and watched on its own. Default: all.')),
+      mirror: v.optional(
+        described(v.boolean(problem('must be true or false', 'Write mirror: false to leave the kinds out.')), 'false leaves these kinds out. Default true.'),
+        true,
+      ),
+      namespaces: v.optional(
+        described(
+          patterns('namespaces', 'kube-system'),
+          'Which namespaces, for namespaced kinds. Only literal names in include: each is listed and watched on its own. Default: all.',
+        ),
+      ),
       names: v.optional(described(patterns('names', 'kube-root-ca.crt'), 'Which objects by name. Default: all.')),
-      labels: nullable(parsed(parseLabelSelector, 'a label selector', 'For example app=web,tier!=scratch or "env in (dev,test)".'), null, 'Label selector; the API server evaluates it. Default null: all.'),
+      labels: nullable(
+        parsed(parseLabelSelector, 'a label selector', 'For example app=web,tier!=scratch or "env in (dev,test)".'),
+        null,
+        'Label selector; the API server evaluates it. Default null: all.',
+      ),
       fields: nullable(
         parsed(parseFieldSelector, 'a field selector', 'For example spec.nodeName!= or status.phase=Running,metadata.name!=x.'),
         null,
         'Field selector; what the API server cannot evaluate for the kind is evaluated here, on any path. Default null: all.',
       ),
-      mask: v.optional(described(v.array(maskPath, problem('must be a list of paths', 'For example ["data.*"].')), 'Values replaced by "***" before cache, log and storage. Default none.'), []),
+      mask: v.optional(
+        described(
+          v.array(maskPath, problem('must be a list of paths', 'For example ["data.*"].')),
+          'Values replaced by "***" before cache, log and storage. Default none.',
+        ),
+        [],
+      ),
       ignoreChanges: v.optional(
-        described(v.array(ignoredPath, problem('must be a list of paths', 'For example [status.observedGeneration].')), 'A change of nothing but these values is not worth a write. Default: heartbeat times of nodes; for other kinds none.'),
+        described(
+          v.array(ignoredPath, problem('must be a list of paths', 'For example [status.observedGeneration].')),
+          'A change of nothing but these values is not worth a write. Default: heartbeat times of nodes; for other kinds none.',
+        ),
       ),
       minIntervalSeconds: v.optional(
         described(
@@ -82,7 +106,13 @@ export const ruleSchema = described(
         ),
         DEFAULTS.minIntervalSeconds,
       ),
-      secrets: v.optional(choice(['hashed', 'plain'], `Values of Secrets: replaced by keyed hashes, or kept as they are. Only for kinds: [secrets]. Default ${DEFAULTS.secrets}.`), DEFAULTS.secrets),
+      secrets: v.optional(
+        choice(
+          ['hashed', 'plain'],
+          `Values of Secrets: replaced by keyed hashes, or kept as they are. Only for kinds: [secrets]. Default ${DEFAULTS.secrets}.`,
+        ),
+        DEFAULTS.secrets,
+      ),
     },
     problem('must be a mapping', 'For example { kinds: [pods], namespaces: { exclude: [kube-system] } }.'),
   ),

@@ -55,7 +55,9 @@ export function compileRules(config: Config): CompiledRules {
   };
 }
 
-function nameFilter(rule: { readonly include?: readonly string[] | undefined; readonly exclude?: readonly string[] | undefined } | undefined): NameFilter | null {
+function nameFilter(
+  rule: { readonly include?: readonly string[] | undefined; readonly exclude?: readonly string[] | undefined } | undefined,
+): NameFilter | null {
   if (rule?.include === undefined && rule?.exclude === undefined) return null;
   return { include: rule.include?.map(compileGlob) ?? null, exclude: rule.exclude?.map(compileGlob) ?? [] };
 }
@@ -73,7 +75,8 @@ export function planKind(kind: Kind, rules: CompiledRules): KindPlan {
   const askedByKinds = rules.only !== null && named(rules.only);
 
   if (never.some((glob) => glob.matches(id))) return off(kind, 'computed when asked for; there is nothing to mirror');
-  if (rules.only !== null && !(offReason === undefined ? rules.only.some((pattern) => pattern.matches(kind)) : askedByKinds)) return off(kind, 'not among kinds (--kinds)');
+  if (rules.only !== null && !(offReason === undefined ? rules.only.some((pattern) => pattern.matches(kind)) : askedByKinds))
+    return off(kind, 'not among kinds (--kinds)');
   if (rule?.mirror === false) return off(kind, `${ruleName(matching)} says mirror: false`);
   if (offReason !== undefined && rule === undefined && !askedByKinds) return off(kind, `${offReason}; a rule that names ${id} turns them on`);
   if (!kind.namespaced && rules.namespaces !== null && !askedByKinds && !named(matching?.patterns ?? [])) {
@@ -86,7 +89,11 @@ export function planKind(kind: Kind, rules: CompiledRules): KindPlan {
   const wide = scopes[0] === '';
   const fields = splitFieldSelector(kind, rule?.fields ?? '');
   const names = matching?.names ?? null;
-  const server = [fields.server, ...nameTerms('metadata.name', names), ...(wide ? filters.flatMap((filter) => nameTerms('metadata.namespace', { include: null, exclude: filter.exclude })) : [])];
+  const server = [
+    fields.server,
+    ...nameTerms('metadata.name', names),
+    ...(wide ? filters.flatMap((filter) => nameTerms('metadata.namespace', { include: null, exclude: filter.exclude })) : []),
+  ];
   const plan = {
     kind,
     id,
@@ -95,7 +102,11 @@ export function planKind(kind: Kind, rules: CompiledRules): KindPlan {
     scopes,
     labelSelector: rule?.labels ?? null,
     fieldSelector: joinTerms(server.filter((term) => term !== null)),
-    filter: { namespaces: wide ? filters.map(withoutPushed).filter(hasWork) : [], names: names === null || isPushed(names) ? null : names, fields: fields.client },
+    filter: {
+      namespaces: wide ? filters.map(withoutPushed).filter(hasWork) : [],
+      names: names === null || isPushed(names) ? null : names,
+      fields: fields.client,
+    },
     mask: matching?.mask ?? [],
     ignoreChanges: matching?.ignoreChanges ?? (IGNORED_CHANGES[id] ?? []).map(parsePath),
     minIntervalSeconds: rule?.minIntervalSeconds ?? 0,
@@ -170,7 +181,8 @@ function fingerprintOf(
   filters: readonly NameFilter[],
   matching: CompiledRule | undefined,
 ): string {
-  const texts = (filter: NameFilter | null | undefined): unknown => (filter ? [filter.include?.map((glob) => glob.text), filter.exclude.map((glob) => glob.text)] : null);
+  const texts = (filter: NameFilter | null | undefined): unknown =>
+    filter ? [filter.include?.map((glob) => glob.text), filter.exclude.map((glob) => glob.text)] : null;
   return JSON.stringify([
     plan.kind.version,
     plan.scopes,

@@ -26,12 +26,22 @@ export function section<Entries extends v.ObjectEntries>(description: string, en
 }
 
 /** A value or null, null meaning what the description says. */
-export function nullable<Schema extends v.GenericSchema, const Default extends v.InferInput<Schema> | null>(schema: Schema, fallback: Default, description: string) {
+export function nullable<Schema extends v.GenericSchema, const Default extends v.InferInput<Schema> | null>(
+  schema: Schema,
+  fallback: Default,
+  description: string,
+) {
   return v.optional(described(v.nullable(schema), description), fallback);
 }
 
 /** A whole number within bounds. `bare` leaves the description to a wrapper. */
-export function integer(options: { readonly min: number; readonly max: number; readonly fix?: string; readonly description?: string; readonly bare?: boolean }) {
+export function integer(options: {
+  readonly min: number;
+  readonly max: number;
+  readonly fix?: string;
+  readonly description?: string;
+  readonly bare?: boolean;
+}) {
   const { min, max } = options;
   const rule = problem(`must be a whole number from ${min} to ${max}`, options.fix ?? 'Correct it, or leave it out for the default.');
   const schema = v.pipe(v.number(rule), v.integer(rule), v.minValue(min, rule), v.maxValue(max, rule));

@@ -37,7 +37,13 @@ function bytes(fallback: number, description: string) {
 
 const clusterName = v.pipe(
   v.string(problem('must be a text', 'For example prod-eu-1.')),
-  v.regex(/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/, problem('must be 1 to 253 letters, digits, dots, dashes or underscores, with a letter or digit at both ends', 'It becomes part of addresses: for example prod-eu-1.')),
+  v.regex(
+    /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/,
+    problem(
+      'must be 1 to 253 letters, digits, dots, dashes or underscores, with a letter or digit at both ends',
+      'It becomes part of addresses: for example prod-eu-1.',
+    ),
+  ),
 );
 
 const storageUrl = v.pipe(
@@ -51,122 +57,245 @@ const storageUrl = v.pipe(
 
 const listen = v.pipe(
   v.string(problem('must be HOST:PORT', `For example ${DEFAULTS.listen}, or off.`)),
-  v.check((value) => value === 'off' || parseListen(value) !== null, problem('must be HOST:PORT with a port from 0 to 65535', `For example ${DEFAULTS.listen} or [::1]:8080; off serves nothing.`)),
+  v.check(
+    (value) => value === 'off' || parseListen(value) !== null,
+    problem('must be HOST:PORT with a port from 0 to 65535', `For example ${DEFAULTS.listen} or [::1]:8080; off serves nothing.`),
+  ),
 );
 
 const kindName = v.pipe(
   v.string(problem('must be the name of a kind', 'For example pods or deployments.apps.')),
-  v.check((name) => !isPattern(name), problem('must name one kind, without wildcards', 'For example pods or deployments.apps; workers.default is for all others.')),
+  v.check(
+    (name) => !isPattern(name),
+    problem('must name one kind, without wildcards', 'For example pods or deployments.apps; workers.default is for all others.'),
+  ),
 );
 
-const workerCount = (description: string) => integer({ min: 1, max: 1024, fix: 'Use 1 or more. To stop mirroring a kind, give it a rule with mirror: false.', description });
+const workerCount = (description: string) =>
+  integer({ min: 1, max: 1024, fix: 'Use 1 or more. To stop mirroring a kind, give it a rule with mirror: false.', description });
 
 /**
  * The configuration file (design.md section 6). Every key has its meaning, unit and default in its description; `config
  * print` and `config schema` show them. A key missing here is refused by load.ts.
  */
-export const configSchema = v.strictObject({
-  cluster: section('The cluster as the copy names it.', {
-    name: nullable(clusterName, DEFAULTS.clusterName, 'Name of the cluster in storage and addresses. Default: from the kubeconfig context; "default" inside a pod. Needs a restart.'),
-  }),
-  storage: section('Where the copy lives.', {
-    url: v.optional(described(storageUrl, `Engine and place: sqlite:FILE, postgres://USER@HOST/DB, bcs+http://HOST:PORT, bcs+https://HOST:PORT, memory: or null:. Default ${DEFAULTS.storageUrl}. Needs a restart.`), DEFAULTS.storageUrl),
-  }),
-  kinds: nullable(nonEmptyList(rulePatternSchema, 'kinds', 'pods, deployments.apps'), null, 'Mirror only these kinds (globs allowed); the rules still apply to them. Default: all. Applies live.'),
-  namespaces: nullable(
-    nonEmptyList(text('For example [team-a, team-b].'), 'namespaces', 'team-a, team-b'),
-    null,
-    'Mirror only these namespaces (globs allowed). Cluster-scoped kinds are then left out unless kinds or a rule names them without a wildcard. Default: all. Applies live.',
-  ),
-  workers: v.optional(
-    described(
-      v.objectWithRest(
-        { default: v.optional(workerCount(`Writers of every kind without its own number. Default ${DEFAULTS.workers}.`), DEFAULTS.workers) },
-        workerCount('Writers of this kind.'),
-        problem('must be a mapping of kinds to numbers', 'For example { default: 4, pods: 16 }.'),
+export const configSchema = v.strictObject(
+  {
+    cluster: section('The cluster as the copy names it.', {
+      name: nullable(
+        clusterName,
+        DEFAULTS.clusterName,
+        'Name of the cluster in storage and addresses. Default: from the kubeconfig context; "default" inside a pod. Needs a restart.',
       ),
-      'Parallel writers per kind: default, and any kind by its name. Applies live.',
+    }),
+    storage: section('Where the copy lives.', {
+      url: v.optional(
+        described(
+          storageUrl,
+          `Engine and place: sqlite:FILE, postgres://USER@HOST/DB, bcs+http://HOST:PORT, bcs+https://HOST:PORT, memory: or null:. Default ${DEFAULTS.storageUrl}. Needs a restart.`,
+        ),
+        DEFAULTS.storageUrl,
+      ),
+    }),
+    kinds: nullable(
+      nonEmptyList(rulePatternSchema, 'kinds', 'pods, deployments.apps'),
+      null,
+      'Mirror only these kinds (globs allowed); the rules still apply to them. Default: all. Applies live.',
     ),
-    {},
-  ),
-  limits: section('Budgets around storage and API server. Apply live.', {
-    storage: section('Around storage.', {
-      concurrency: v.optional(integer({ min: 1, max: 65536, description: `Requests under way at once. Default ${DEFAULTS.storageConcurrency}.` }), DEFAULTS.storageConcurrency),
-      perSecond: nullable(integer({ min: 1, max: 1e6, fix: 'null means no limit.', bare: true }), DEFAULTS.storagePerSecond, 'Requests a second; null means no limit. Default null.'),
+    namespaces: nullable(
+      nonEmptyList(text('For example [team-a, team-b].'), 'namespaces', 'team-a, team-b'),
+      null,
+      'Mirror only these namespaces (globs allowed). Cluster-scoped kinds are then left out unless kinds or a rule names them without a wildcard. Default: all. Applies live.',
+    ),
+    workers: v.optional(
+      described(
+        v.objectWithRest(
+          { default: v.optional(workerCount(`Writers of every kind without its own number. Default ${DEFAULTS.workers}.`), DEFAULTS.workers) },
+          workerCount('Writers of this kind.'),
+          problem('must be a mapping of kinds to numbers', 'For example { default: 4, pods: 16 }.'),
+        ),
+        'Parallel writers per kind: default, and any kind by its name. Applies live.',
+      ),
+      {},
+    ),
+    limits: section('Budgets around storage and API server. Apply live.', {
+      storage: section('Around storage.', {
+        concurrency: v.optional(
+          integer({ min: 1, max: 65536, description: `Requests under way at once. Default ${DEFAULTS.storageConcurrency}.` }),
+          DEFAULTS.storageConcurrency,
+        ),
+        perSecond: nullable(
+          integer({ min: 1, max: 1e6, fix: 'null means no limit.', bare: true }),
+          DEFAULTS.storagePerSecond,
+          'Requests a second; null means no limit. Default null.',
+        ),
+      }),
+      apiserver: section('Around the API server of the mirrored cluster.', {
+        concurrency: v.optional(
+          integer({ min: 1, max: 4096, description: `Lists and reads under way at once; watches do not count. Default ${DEFAULTS.apiserverConcurrency}.` }),
+          DEFAULTS.apiserverConcurrency,
+        ),
+        perSecond: nullable(
+          integer({ min: 1, max: 1e6, fix: 'null means no limit.', bare: true }),
+          DEFAULTS.apiserverPerSecond,
+          `Requests a second; null means no limit. Default ${DEFAULTS.apiserverPerSecond}.`,
+        ),
+      }),
     }),
-    apiserver: section('Around the API server of the mirrored cluster.', {
-      concurrency: v.optional(integer({ min: 1, max: 4096, description: `Lists and reads under way at once; watches do not count. Default ${DEFAULTS.apiserverConcurrency}.` }), DEFAULTS.apiserverConcurrency),
-      perSecond: nullable(integer({ min: 1, max: 1e6, fix: 'null means no limit.', bare: true }), DEFAULTS.apiserverPerSecond, `Requests a second; null means no limit. Default ${DEFAULTS.apiserverPerSecond}.`),
+    resources: v.optional(
+      described(
+        v.array(ruleSchema, problem('must be a list of rules', 'For example [{ kinds: [secrets], mirror: false }].')),
+        'Rules: the first whose kinds match decides alone. Everything else is mirrored whole, except Secrets and Leases. Apply live.',
+      ),
+      [],
+    ),
+    listen: v.optional(
+      described(
+        listen,
+        `Address of health, metrics, status page and read API, or off. Anything but loopback needs tls and auth. Default ${DEFAULTS.listen}. Needs a restart.`,
+      ),
+      DEFAULTS.listen,
+    ),
+    tls: section('Certificate of the HTTP surface. Needs a restart.', {
+      certFile: nullable(text('The path of a PEM file.'), null, 'PEM file with the certificate chain. Default null: plain HTTP, loopback only.'),
+      keyFile: nullable(text('The path of a PEM file.'), null, 'PEM file with its private key. Default null.'),
     }),
-  }),
-  resources: v.optional(described(v.array(ruleSchema, problem('must be a list of rules', 'For example [{ kinds: [secrets], mirror: false }].')), 'Rules: the first whose kinds match decides alone. Everything else is mirrored whole, except Secrets and Leases. Apply live.'), []),
-  listen: v.optional(described(listen, `Address of health, metrics, status page and read API, or off. Anything but loopback needs tls and auth. Default ${DEFAULTS.listen}. Needs a restart.`), DEFAULTS.listen),
-  tls: section('Certificate of the HTTP surface. Needs a restart.', {
-    certFile: nullable(text('The path of a PEM file.'), null, 'PEM file with the certificate chain. Default null: plain HTTP, loopback only.'),
-    keyFile: nullable(text('The path of a PEM file.'), null, 'PEM file with its private key. Default null.'),
-  }),
-  auth: section('Who may read over HTTP, on an address that is not loopback. Needs a restart.', {
-    tokenReview: v.optional(described(v.boolean(problem('must be true or false', 'Write tokenReview: true.')), 'Check bearer tokens with TokenReview and SubjectAccessReview of the mirrored cluster. Checked now; acted on by the release with the read API. Default false.'), false),
-    tokenFile: nullable(text('The path of a file.'), null, 'File with one static bearer token. Default null.'),
-  }),
-  log: section('Lines on standard error.', {
-    level: v.optional(choice(['debug', 'info', 'warn', 'error', 'silent'], `Least important line shown. Default ${DEFAULTS.logLevel}. Applies live.`), DEFAULTS.logLevel),
-    format: nullable(choice(['pretty', 'json'], ''), DEFAULTS.logFormat, 'pretty or json. Default: pretty on a terminal, else json. Needs a restart.'),
-  }),
-  reflector: section('How the cluster is read. Needs a restart.', {
-    firstList: v.optional(choice(['paged', 'streaming'], `How a whole list is first asked for; the other way is the fallback. Default ${DEFAULTS.firstList}: it costs the API server less than half.`), DEFAULTS.firstList),
-  }),
-  cache: section('What is kept in memory. Needs a restart.', {
-    bodies: v.optional(choice(['pending', 'all'], `pending keeps the body of an object only while it waits to be written; all keeps every body. Default ${DEFAULTS.bodies}.`), DEFAULTS.bodies),
-    pendingBytes: bytes(DEFAULTS.pendingBytes, 'Bound of the bodies that wait to be written; past it they are read again from the API server. Size; default 128MiB.'),
-  }),
-  secrets: section('How Secret values are replaced, where a rule mirrors Secrets. Needs a restart.', {
-    hashKeyFile: nullable(text('The path of a file.'), null, 'File with the key of the hashes, at least 16 bytes. Default null: derived from the identity of the cluster, which keeps hashes stable but lets anybody who knows it guess weak values.'),
-  }),
-  shutdown: section('The end of the process. Applies live.', {
-    graceSeconds: v.optional(integer({ min: 0, max: 3600, description: `Seconds to finish what is queued after SIGTERM. Keep it below the pod's terminationGracePeriodSeconds. Default ${DEFAULTS.graceSeconds}.` }), DEFAULTS.graceSeconds),
-  }),
-  fence: section(`When a mass deletion waits for a person. ${LATER.restarts}`, {
-    maxDeleteShare: v.optional(share(`Share of a kind's rows that one pass may delete. Default ${DEFAULTS.maxDeleteShare}.`), DEFAULTS.maxDeleteShare),
-    minObjects: v.optional(integer({ min: 0, max: 1e9, description: `Kinds with fewer rows are not fenced. Default ${DEFAULTS.fenceMinObjects}.` }), DEFAULTS.fenceMinObjects),
-    confirmAfterSeconds: nullable(integer({ min: 0, max: 1e9, fix: 'null waits for kubefold confirm.', bare: true }), null, 'Seconds after which held deletions happen by themselves; null waits for a person. Default null.'),
-  }),
-  audit: section(`The continuous comparison of cluster and copy. ${LATER.restarts}`, {
-    everySeconds: nullable(integer({ min: 10, max: 1e6, fix: 'null switches the audit off.', bare: true }), DEFAULTS.auditEverySeconds, `Seconds for one round over everything; null switches it off. Default ${DEFAULTS.auditEverySeconds}.`),
-  }),
-  history: section(`The change log. ${LATER.history}`, {
-    maxAgeHours: v.optional(integer({ min: 1, max: 1e6, description: `Hours a change is kept. Default ${DEFAULTS.historyMaxAgeHours}.` }), DEFAULTS.historyMaxAgeHours),
-    maxBytes: bytes(DEFAULTS.historyMaxBytes, 'Bound of the change log; the oldest goes first. Size; default 1GiB.'),
-    bodies: v.optional(described(v.boolean(problem('must be true or false', 'Write bodies: false.')), 'Keep the object of every change, not only its key. Default false.'), false),
-  }),
-  shards: v.optional(integer({ min: 1, max: 1024, description: `Parts that replicas share, each with its own lease. ${LATER.leases} Default ${DEFAULTS.shards}.` }), DEFAULTS.shards),
-}, problem('must be a mapping of configuration keys', 'Start with storage: { url: sqlite:./kubefold.db }.'));
+    auth: section('Who may read over HTTP, on an address that is not loopback. Needs a restart.', {
+      tokenReview: v.optional(
+        described(
+          v.boolean(problem('must be true or false', 'Write tokenReview: true.')),
+          'Check bearer tokens with TokenReview and SubjectAccessReview of the mirrored cluster. Checked now; acted on by the release with the read API. Default false.',
+        ),
+        false,
+      ),
+      tokenFile: nullable(text('The path of a file.'), null, 'File with one static bearer token. Default null.'),
+    }),
+    log: section('Lines on standard error.', {
+      level: v.optional(
+        choice(['debug', 'info', 'warn', 'error', 'silent'], `Least important line shown. Default ${DEFAULTS.logLevel}. Applies live.`),
+        DEFAULTS.logLevel,
+      ),
+      format: nullable(choice(['pretty', 'json'], ''), DEFAULTS.logFormat, 'pretty or json. Default: pretty on a terminal, else json. Needs a restart.'),
+    }),
+    reflector: section('How the cluster is read. Needs a restart.', {
+      firstList: v.optional(
+        choice(
+          ['paged', 'streaming'],
+          `How a whole list is first asked for; the other way is the fallback. Default ${DEFAULTS.firstList}: it costs the API server less than half.`,
+        ),
+        DEFAULTS.firstList,
+      ),
+    }),
+    cache: section('What is kept in memory. Needs a restart.', {
+      bodies: v.optional(
+        choice(['pending', 'all'], `pending keeps the body of an object only while it waits to be written; all keeps every body. Default ${DEFAULTS.bodies}.`),
+        DEFAULTS.bodies,
+      ),
+      pendingBytes: bytes(
+        DEFAULTS.pendingBytes,
+        'Bound of the bodies that wait to be written; past it they are read again from the API server. Size; default 128MiB.',
+      ),
+    }),
+    secrets: section('How Secret values are replaced, where a rule mirrors Secrets. Needs a restart.', {
+      hashKeyFile: nullable(
+        text('The path of a file.'),
+        null,
+        'File with the key of the hashes, at least 16 bytes. Default null: derived from the identity of the cluster, which keeps hashes stable but lets anybody who knows it guess weak values.',
+      ),
+    }),
+    shutdown: section('The end of the process. Applies live.', {
+      graceSeconds: v.optional(
+        integer({
+          min: 0,
+          max: 3600,
+          description: `Seconds to finish what is queued after SIGTERM. Keep it below the pod's terminationGracePeriodSeconds. Default ${DEFAULTS.graceSeconds}.`,
+        }),
+        DEFAULTS.graceSeconds,
+      ),
+    }),
+    fence: section(`When a mass deletion waits for a person. ${LATER.restarts}`, {
+      maxDeleteShare: v.optional(share(`Share of a kind's rows that one pass may delete. Default ${DEFAULTS.maxDeleteShare}.`), DEFAULTS.maxDeleteShare),
+      minObjects: v.optional(
+        integer({ min: 0, max: 1e9, description: `Kinds with fewer rows are not fenced. Default ${DEFAULTS.fenceMinObjects}.` }),
+        DEFAULTS.fenceMinObjects,
+      ),
+      confirmAfterSeconds: nullable(
+        integer({ min: 0, max: 1e9, fix: 'null waits for kubefold confirm.', bare: true }),
+        null,
+        'Seconds after which held deletions happen by themselves; null waits for a person. Default null.',
+      ),
+    }),
+    audit: section(`The continuous comparison of cluster and copy. ${LATER.restarts}`, {
+      everySeconds: nullable(
+        integer({ min: 10, max: 1e6, fix: 'null switches the audit off.', bare: true }),
+        DEFAULTS.auditEverySeconds,
+        `Seconds for one round over everything; null switches it off. Default ${DEFAULTS.auditEverySeconds}.`,
+      ),
+    }),
+    history: section(`The change log. ${LATER.history}`, {
+      maxAgeHours: v.optional(
+        integer({ min: 1, max: 1e6, description: `Hours a change is kept. Default ${DEFAULTS.historyMaxAgeHours}.` }),
+        DEFAULTS.historyMaxAgeHours,
+      ),
+      maxBytes: bytes(DEFAULTS.historyMaxBytes, 'Bound of the change log; the oldest goes first. Size; default 1GiB.'),
+      bodies: v.optional(
+        described(v.boolean(problem('must be true or false', 'Write bodies: false.')), 'Keep the object of every change, not only its key. Default false.'),
+        false,
+      ),
+    }),
+    shards: v.optional(
+      integer({ min: 1, max: 1024, description: `Parts that replicas share, each with its own lease. ${LATER.leases} Default ${DEFAULTS.shards}.` }),
+      DEFAULTS.shards,
+    ),
+  },
+  problem('must be a mapping of configuration keys', 'Start with storage: { url: sqlite:./kubefold.db }.'),
+);
 
 /** What a file may say. */
 export type ConfigInput = v.InferInput<typeof configSchema>;
 /** The effective configuration: every default filled in, sizes in bytes. Frozen, with everything in it, by load.ts. */
 export type Config = DeepReadonly<v.InferOutput<typeof configSchema>>;
 
-type DeepReadonly<T> = T extends readonly (infer Item)[] ? readonly DeepReadonly<Item>[] : T extends object ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> } : T;
+type DeepReadonly<T> = T extends readonly (infer Item)[]
+  ? readonly DeepReadonly<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+    : T;
 
 /** Rules between keys, which the schema cannot say. */
 export function crossChecks(config: Config): readonly { readonly path: readonly (string | number)[]; readonly message: string; readonly found: unknown }[] {
   const found = [];
   for (const name of Object.keys(config.workers)) {
-    if (!v.is(kindName, name)) found.push({ path: ['workers', name], message: problem('must name one kind, without wildcards', 'For example pods or deployments.apps; workers.default is for all others.'), found: name });
+    if (!v.is(kindName, name))
+      found.push({
+        path: ['workers', name],
+        message: problem('must name one kind, without wildcards', 'For example pods or deployments.apps; workers.default is for all others.'),
+        found: name,
+      });
   }
   const address = config.listen === 'off' ? null : parseListen(config.listen);
   const { certFile, keyFile } = config.tls;
   if ((certFile === null) !== (keyFile === null)) {
     const missing = certFile === null ? 'certFile' : 'keyFile';
-    found.push({ path: ['tls', missing], message: problem('must be set together with the other file of tls', 'Set both certFile and keyFile, or neither.'), found: null });
+    found.push({
+      path: ['tls', missing],
+      message: problem('must be set together with the other file of tls', 'Set both certFile and keyFile, or neither.'),
+      found: null,
+    });
   }
   if (address !== null && !isLoopback(address)) {
     if (certFile === null && keyFile === null) {
-      found.push({ path: ['listen'], message: problem('must be a loopback address unless tls is set', 'Use 127.0.0.1:8080, or set tls.certFile and tls.keyFile and auth.'), found: config.listen });
+      found.push({
+        path: ['listen'],
+        message: problem('must be a loopback address unless tls is set', 'Use 127.0.0.1:8080, or set tls.certFile and tls.keyFile and auth.'),
+        found: config.listen,
+      });
     }
     if (!config.auth.tokenReview && config.auth.tokenFile === null) {
-      found.push({ path: ['listen'], message: problem('must be a loopback address unless auth is set', 'Use 127.0.0.1:8080, or set auth.tokenReview: true or auth.tokenFile.'), found: config.listen });
+      found.push({
+        path: ['listen'],
+        message: problem('must be a loopback address unless auth is set', 'Use 127.0.0.1:8080, or set auth.tokenReview: true or auth.tokenFile.'),
+        found: config.listen,
+      });
     }
   }
   return found;

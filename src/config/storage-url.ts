@@ -23,7 +23,8 @@ export function checkStorageUrl(url: string): StorageUrlCheck {
   }
   const rest = url.slice(colon + 1);
   if (known === 'sqlite' && rest === '') return { rule: 'must name the database file', fix: 'For example sqlite:./kubefold.db.' };
-  if ((known === 'memory' || known === 'null') && rest !== '') return { rule: `must be exactly "${known}:"`, fix: `This engine keeps nothing outside the process: write ${known}: alone.` };
+  if ((known === 'memory' || known === 'null') && rest !== '')
+    return { rule: `must be exactly "${known}:"`, fix: `This engine keeps nothing outside the process: write ${known}: alone.` };
   if (known === 'postgres' || known.startsWith('bcs+')) {
     if (!rest.startsWith('//') || !URL.canParse(url.replace(/^[a-z+]+:/, 'http:'))) return { rule: 'must name a host', fix: `Use one of ${EXAMPLES}.` };
   }

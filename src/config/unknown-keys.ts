@@ -17,7 +17,12 @@ export function dropUnknownKeys(schema: v.GenericSchema, value: unknown, refuse:
   return walk(schema as unknown as SchemaNode, value, [], refuse);
 }
 
-function walk(schema: SchemaNode, value: unknown, path: readonly (string | number)[], refuse: (path: readonly (string | number)[], message: string) => void): unknown {
+function walk(
+  schema: SchemaNode,
+  value: unknown,
+  path: readonly (string | number)[],
+  refuse: (path: readonly (string | number)[], message: string) => void,
+): unknown {
   let node = schema;
   let nullIsMeant = false;
   while (node.wrapped !== undefined) {

@@ -18,8 +18,18 @@ export interface UnmatchedPattern {
 export function unmatchedRules(kinds: readonly Kind[], rules: CompiledRules): readonly UnmatchedPattern[] {
   const named: { readonly path: string; readonly pattern: KindPattern; readonly waits: string }[] = [
     ...(rules.only ?? []).map((pattern, index) => ({ path: `kinds[${index}]`, pattern, waits: 'It is mirrored when such a kind appears.' })),
-    ...rules.workers.map(({ pattern }) => ({ path: /^[A-Za-z0-9_-]+$/.test(pattern.text) ? `workers.${pattern.text}` : `workers[${JSON.stringify(pattern.text)}]`, pattern, waits: 'It has no effect until such a kind appears.' })),
-    ...rules.rules.flatMap((rule) => rule.patterns.map((pattern, index) => ({ path: `resources[${rule.index}].kinds[${index}]`, pattern, waits: 'The rule waits until such a kind appears.' }))),
+    ...rules.workers.map(({ pattern }) => ({
+      path: /^[A-Za-z0-9_-]+$/.test(pattern.text) ? `workers.${pattern.text}` : `workers[${JSON.stringify(pattern.text)}]`,
+      pattern,
+      waits: 'It has no effect until such a kind appears.',
+    })),
+    ...rules.rules.flatMap((rule) =>
+      rule.patterns.map((pattern, index) => ({
+        path: `resources[${rule.index}].kinds[${index}]`,
+        pattern,
+        waits: 'The rule waits until such a kind appears.',
+      })),
+    ),
   ];
   const unmatched = named.filter(({ pattern }) => !kinds.some((kind) => pattern.matches(kind)));
   if (unmatched.length === 0) return [];
@@ -36,7 +46,14 @@ function kindWords(kinds: readonly Kind[]): ReadonlyMap<string, string> {
   const words = new Map<string, string>();
   for (const kind of kinds) {
     const id = kindId(kind);
-    for (const word of [id, kind.resource, kind.singular, kind.kind.toLowerCase(), `${kind.kind.toLowerCase()}.${kind.group}`, `${kind.singular}.${kind.group}`]) {
+    for (const word of [
+      id,
+      kind.resource,
+      kind.singular,
+      kind.kind.toLowerCase(),
+      `${kind.kind.toLowerCase()}.${kind.group}`,
+      `${kind.singular}.${kind.group}`,
+    ]) {
       if (word !== '' && !words.has(word)) words.set(word, id);
     }
   }

@@ -77,7 +77,8 @@ const PROTECTED: readonly (readonly string[])[] = [
 /** The identifying field that a mask with this path would hide, or null. */
 export function protectedPart(path: ObjectPath): string | null {
   for (const field of PROTECTED) {
-    const covers = path.steps.length <= field.length && path.steps.every((step, index) => (step.type === 'field' ? step.name === field[index] : step.type === 'any'));
+    const covers =
+      path.steps.length <= field.length && path.steps.every((step, index) => (step.type === 'field' ? step.name === field[index] : step.type === 'any'));
     if (covers) return field.join('.');
   }
   return null;

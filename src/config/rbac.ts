@@ -1,0 +1,181 @@
+import type { Kind, KindId } from '../model/kind.ts';
+import { OFF_BY_DEFAULT } from './defaults.ts';
+import { isPattern } from './glob.ts';
+import type { KindPlan } from './plan.ts';
+import { type CompiledRules, planKind } from './rules.ts';
+
+/** Verbs that mirroring needs, and no more. */
+const READ = ['get', 'list', 'watch'];
+
+/** One rule of a role: the resources of one group. */
+interface PolicyRule {
+  readonly comment: string;
+  readonly group: string;
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+  readonly resourceNames?: readonly string[];
+}
+
+/**
+ * The least role for a configuration, as YAML with comments, ready for kubectl apply: get, list and watch on exactly what
+ * is mirrored, and what the mirror needs to know the cluster and its kinds. With discovery (`kinds`) the resources are exact, and kinds
+ * whose namespaces are all literal go into a Role per namespace. Without a cluster (`null`) the names in the rules are taken as they
+ * are; where a wildcard or the defaults decide, RBAC has no narrower word than `*`, which includes Secrets, and the text says so.
+ */
+export function roleFor(kinds: readonly Kind[] | null, rules: CompiledRules, options: { readonly name: string } = { name: 'kubefold' }): string {
+  const documents =
+    kinds === null
+      ? [withoutCluster(rules, options.name)]
+      : withCluster(
+          kinds.map((kind) => planKind(kind, rules)).filter(({ mirror }) => mirror),
+          options.name,
+        );
+  return `${documents.join('---\n')}`;
+}
+
+function withCluster(plans: readonly KindPlan[], name: string): readonly string[] {
+  const wide = plans.filter(({ scopes }) => scopes.includes(''));
+  const narrow = plans.filter(({ scopes }) => !scopes.includes(''));
+  const header = [
+    'Exact for the kinds the cluster has now: print it again when kinds were added. A kind without permission is',
+    'reported and waits; the others go on and nothing of it is deleted.',
+  ];
+  const documents = [role({ kind: 'ClusterRole', name, header, rules: [...mirrorRules(wide), ...ownRules(wide)], discovery: true })];
+  const namespaces = [...new Set(narrow.flatMap(({ scopes }) => scopes))].sort();
+  for (const namespace of namespaces) {
+    const inside = narrow.filter(({ scopes }) => scopes.includes(namespace));
+    const bind = [`What is mirrored of namespace ${namespace}. Bind it there with a RoleBinding.`];
+    documents.push(role({ kind: 'Role', name, namespace, header: bind, rules: mirrorRules(inside), discovery: false }));
+  }
+  return documents;
+}
+
+function withoutCluster(rules: CompiledRules, name: string): string {
+  const literal = literalKinds(rules);
+  if (literal === null) {
+    const header = [
+      'Written without a cluster, and the configuration mirrors kinds by wildcard or default, so it may read everything,',
+      'SECRETS INCLUDED: RBAC cannot take single kinds out. kubefold does not ask for kinds that are off. For the exact',
+      'role print this with a cluster (kubefold rbac with a kubeconfig).',
+    ];
+    return role({
+      kind: 'ClusterRole',
+      name,
+      header,
+      rules: [{ comment: 'Everything that can be mirrored.', group: '*', resources: ['*'], verbs: READ }],
+      discovery: true,
+    });
+  }
+  const header = ['Written without a cluster: the names of kinds are those of the configuration, not checked.'];
+  return role({ kind: 'ClusterRole', name, header, rules: [...mirrorRules(literal), ...ownRules(literal)], discovery: true });
+}
+
+/** The ids that can be mirrored, when the configuration names them all; null when a wildcard or the default lets others in. */
+function literalKinds(rules: CompiledRules): readonly { readonly id: KindId }[] | null {
+  const off = new Set(
+    rules.rules.filter(({ rule }) => !rule.mirror).flatMap(({ patterns }) => patterns.filter(({ literal }) => literal).map(({ text }) => text)),
+  );
+  if (rules.only !== null) {
+    const names = rules.only.map(({ text }) => text);
+    if (names.some((text) => !isId(text))) return null;
+    return names.filter((id) => !off.has(id)).map((id) => ({ id }));
+  }
+  const ids = new Set<KindId>();
+  for (const { rule, patterns } of rules.rules) {
+    if (!rule.mirror && patterns.some(({ text }) => text === '*')) {
+      const later = rules.rules.filter((other) => other.rule.mirror).flatMap((other) => other.patterns.map(({ text }) => text));
+      for (const id of later) if (OFF_BY_DEFAULT[id] !== undefined && !off.has(id)) ids.add(id);
+      return [...ids].map((id) => ({ id }));
+    }
+    if (!rule.mirror) continue;
+    for (const { text } of patterns) {
+      if (!isId(text)) return null;
+      if (!off.has(text)) ids.add(text);
+    }
+  }
+  return null;
+}
+
+/** `Pod` and wildcards are no resource names; short names cannot be told from resources here and are taken as such. */
+function isId(text: string): boolean {
+  return !isPattern(text) && text === text.toLowerCase();
+}
+
+function mirrorRules(plans: readonly { readonly id: KindId }[]): readonly PolicyRule[] {
+  const groups = Map.groupBy(plans, ({ id }) => groupOf(id));
+  return [...groups]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([group, members]) => ({
+      comment: group === '' ? 'Mirrored: the core group.' : `Mirrored: ${group}.`,
+      group,
+      resources: members.map(({ id }) => resourceOf(id)).sort(),
+      verbs: READ,
+    }));
+}
+
+/** What the mirror reads for itself, unless it is mirrored anyway. */
+function ownRules(plans: readonly { readonly id: KindId }[]): readonly PolicyRule[] {
+  const own: readonly { readonly id: KindId; readonly rule: PolicyRule }[] = [
+    {
+      id: 'namespaces',
+      rule: {
+        comment: 'The uid of kube-system identifies the cluster: another cluster behind the same address is noticed.',
+        group: '',
+        resources: ['namespaces'],
+        verbs: ['get'],
+        resourceNames: ['kube-system'],
+      },
+    },
+    {
+      id: 'customresourcedefinitions.apiextensions.k8s.io',
+      rule: { comment: 'Kinds that come and go.', group: 'apiextensions.k8s.io', resources: ['customresourcedefinitions'], verbs: ['list', 'watch'] },
+    },
+    {
+      id: 'apiservices.apiregistration.k8s.io',
+      rule: { comment: 'Aggregated APIs that come and go.', group: 'apiregistration.k8s.io', resources: ['apiservices'], verbs: ['list', 'watch'] },
+    },
+  ];
+  return own.filter(({ id }) => !plans.some((plan) => plan.id === id)).map(({ rule }) => rule);
+}
+
+function role(options: {
+  readonly kind: 'ClusterRole' | 'Role';
+  readonly name: string;
+  readonly namespace?: string;
+  readonly header: readonly string[];
+  readonly rules: readonly PolicyRule[];
+  readonly discovery: boolean;
+}): string {
+  const { kind, name, namespace, header, rules, discovery } = options;
+  const lines = [...header.map((line) => `# ${line}`), 'apiVersion: rbac.authorization.k8s.io/v1', `kind: ${kind}`, 'metadata:', `  name: ${name}`];
+  if (namespace !== undefined) lines.push(`  namespace: ${JSON.stringify(namespace)}`);
+  lines.push('rules:');
+  for (const rule of rules) {
+    lines.push(
+      `  # ${rule.comment}`,
+      `  - apiGroups: [${JSON.stringify(rule.group)}]`,
+      `    resources:`,
+      ...rule.resources.map((resource) => `      - ${resource === '*' ? '"*"' : resource}`),
+    );
+    if (rule.resourceNames !== undefined) lines.push(`    resourceNames: [${rule.resourceNames.join(', ')}]`);
+    lines.push(`    verbs: [${rule.verbs.join(', ')}]`);
+  }
+  if (discovery) {
+    lines.push(
+      '  # Discovery: which kinds there are. Most clusters grant it to everybody (system:discovery).',
+      '  - nonResourceURLs: ["/api", "/api/*", "/apis", "/apis/*", "/version"]',
+      '    verbs: [get]',
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function groupOf(id: KindId): string {
+  const dot = id.indexOf('.');
+  return dot === -1 ? '' : id.slice(dot + 1);
+}
+
+function resourceOf(id: KindId): string {
+  const dot = id.indexOf('.');
+  return dot === -1 ? id : id.slice(0, dot);
+}
