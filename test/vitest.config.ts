@@ -7,6 +7,9 @@ import { defineConfig } from 'vitest/config';
  */
 const NEEDS = { net: '.net.test.ts', pg: '.pg.test.ts', cluster: '.cluster.test.ts', browser: '.browser.test.ts' } as const;
 
+/** Where the counts of this run go, for .ci/run. */
+const report = process.env['KUBEFOLD_TEST_REPORT'];
+
 const tests = (suffix: string): string => `test/**/*${suffix}`;
 
 export default defineConfig({
@@ -18,6 +21,7 @@ export default defineConfig({
     watch: false,
     passWithNoTests: false,
     allowOnly: false,
+    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     projects: [
       {
         extends: true,
