@@ -12,8 +12,8 @@ import { messageOf } from '../model/errors.ts';
 import { objectKey, type ObjectKey } from '../model/key.ts';
 import { apiVersionOf, kindId, type Kind, type Scope } from '../model/kind.ts';
 import type { RawObject } from '../model/raw-object.ts';
-import { BACKGROUND, LIVE, type WorkQueue } from '../queue/queue.ts';
-import { createWorkQueue } from '../queue/work-queue.ts';
+import { BACKGROUND, LIVE } from '../queue/queue.ts';
+import { createWorkQueue, type ObservedQueue } from '../queue/work-queue.ts';
 import type { ReflectorSink, ReflectorStatus } from '../reflector/reflector.ts';
 import { createReflector, type Reflector } from '../reflector/shell.ts';
 import type { ScopeRecord, Storage } from '../storage/storage.ts';
@@ -35,6 +35,7 @@ export interface KindMirrorOptions {
   readonly cluster: Cluster;
   readonly storage: Storage;
   readonly pool: SlabPool;
+  readonly secretKey: Uint8Array;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -52,7 +53,7 @@ export class KindMirror {
   readonly id: string;
   readonly cache: ObjectCache;
   readonly parked = new Parked();
-  readonly queue: WorkQueue;
+  readonly queue: ObservedQueue;
   readonly #options: KindMirrorOptions;
   readonly #log: Logger;
   readonly #workers: WorkerPool;
@@ -60,7 +61,7 @@ export class KindMirror {
   readonly #reflectors: Reflector[] = [];
   readonly #status = new Map<Scope, ReflectorStatus>();
   readonly #ending = new AbortController();
-  #transform: Transform | null;
+  readonly #transform: Transform | null;
   #tasks: Promise<void>[] = [];
   #recordedAt = Number.NEGATIVE_INFINITY;
   /** The time of the chunk being read; asking the clock for each object would cost more than comparing it. */
@@ -73,7 +74,7 @@ export class KindMirror {
     this.kind = plan.kind;
     this.id = kindId(plan.kind);
     this.#log = options.log.child({ kind: this.id });
-    this.#transform = createTransform(plan);
+    this.#transform = createTransform(plan, { secretKey: options.secretKey });
     this.cache = new ObjectCache(plan.scopes);
     this.queue = createWorkQueue({ name: this.id, clock, random, metrics: metrics.queue });
     const common = { kind: this.kind, cache: this.cache, queue: this.queue, clock, log: this.#log };
@@ -148,6 +149,10 @@ export class KindMirror {
     return this.queue.length + this.queue.held + this.queue.waiting + this.#refill.waiting;
   }
 
+  get workers(): number {
+    return this.#workers.workers;
+  }
+
   get damaged(): number {
     return this.#damaged;
   }
@@ -170,7 +175,7 @@ export class KindMirror {
       clock,
       random,
       log: this.#log,
-      selectors: { labelSelector: plan.labelSelector, fieldSelector: plan.fieldSelector },
+      selectors: selectorsOf(plan),
       options: { firstList },
     });
   }
@@ -257,7 +262,7 @@ export class KindMirror {
       onItem: (object) => this.#deliver(state, object, BACKGROUND),
       onDamaged: () => {},
     });
-    await cluster.list(this.kind, scope, { ...query, labelSelector: plan.labelSelector, fieldSelector: plan.fieldSelector }, (chunk) => reader.push(chunk), signal);
+    await cluster.list(this.kind, scope, { ...query, ...selectorsOf(plan) }, (chunk) => reader.push(chunk), signal);
     return reader.end().continue;
   }
 
@@ -268,4 +273,8 @@ export class KindMirror {
     this.#now = this.#options.clock.now();
     this.#deliver(this.cache.scopeOf(objectKey(scanner.namespace, scanner.name)), scanner, BACKGROUND);
   }
+}
+
+function selectorsOf(plan: KindPlan): Pick<ListQuery, 'labelSelector' | 'fieldSelector'> {
+  return { labelSelector: plan.labelSelector ?? undefined, fieldSelector: plan.fieldSelector ?? undefined };
 }

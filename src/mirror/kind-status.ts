@@ -1,6 +1,6 @@
 import type { Clock } from '../kit/clock.ts';
 import type { KindMirror } from './kind-mirror.ts';
-import type { KindStatus } from './status.ts';
+import type { KindStatus } from '../model/status.ts';
 
 /** Reads the state of one kind off its parts. */
 export function kindStatus(mirror: KindMirror, clock: Clock): KindStatus {

@@ -1,18 +1,21 @@
 import { SlabPool } from '../cache/body-pool.ts';
 import type { Cluster, Discovery } from '../cluster/cluster.ts';
-import type { Config } from '../config/load.ts';
-import { type KindPlan, planKind, retiredPlan, storesDifferently, unmatchedRules } from '../config/plan.ts';
+import { readSecretKey } from '../config/identity.ts';
+import type { KindPlan } from '../config/plan.ts';
+import { compileRules, planKind } from '../config/rules.ts';
+import type { Config } from '../config/schema.ts';
+import { unmatchedRules } from '../config/unmatched.ts';
 import { backoffDelay } from '../kit/backoff.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import type { Random } from '../kit/random.ts';
 import { messageOf } from '../model/errors.ts';
-import { kindId, type KindId } from '../model/kind.ts';
+import { type Kind, type KindId, kindId, splitKindId } from '../model/kind.ts';
 import type { Storage } from '../storage/storage.ts';
 import { KindMirror } from './kind-mirror.ts';
 import { kindStatus } from './kind-status.ts';
 import { type KindGauges, Metrics } from './metrics.ts';
-import { isReady, type MirrorStatus } from './status.ts';
+import { isReady, type MirrorStatus } from '../model/status.ts';
 
 /** CRDs and aggregated APIs are followed by their objects; this is for servers that do not let us watch those. */
 const DISCOVER_EVERY_MS = 60_000;
@@ -24,6 +27,8 @@ const CONNECT_BACKOFF = { baseMs: 800, capMs: 30_000, jitter: 1 };
 const FOLLOWED: ReadonlySet<KindId> = new Set(['customresourcedefinitions.apiextensions.k8s.io', 'apiservices.apiregistration.k8s.io']);
 
 export interface MirrorOptions {
+  /** What the copy calls the cluster. */
+  readonly clusterName: string;
   readonly cluster: Cluster;
   readonly storage: Storage;
   readonly config: Config;
@@ -39,6 +44,8 @@ type Running = { readonly mirror: KindMirror; readonly plan: KindPlan };
 /** All kinds of one cluster: follows discovery and the configuration, and keeps one KindMirror per kind that rules ask for. */
 export class Mirror {
   readonly metrics: Metrics;
+  /** Why the newest version of the configuration is not in use; null when it is. */
+  refusedConfig: string | null = null;
   readonly #options: MirrorOptions;
   readonly #pool: SlabPool;
   readonly #kinds = new Map<KindId, Running>();
@@ -48,6 +55,8 @@ export class Mirror {
   #discovery: Discovery = { kinds: [], broken: [] };
   #left: readonly { readonly id: KindId; readonly why: string }[] = [];
   #warnings: readonly string[] = [];
+  /** Known once the API server was reached. */
+  #secretKey = new Uint8Array();
   #phase: MirrorStatus['phase'] = 'connecting';
   #error: string | null = null;
   #wake: (() => void) | null = null;
@@ -63,7 +72,6 @@ export class Mirror {
 
   /** Mirrors until `signal` aborts, then writes what is dirty until `hurry` aborts. Storage must be open. */
   async run(signal: AbortSignal, hurry: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
     const flushing = this.#flushLoop(signal);
     try {
       await this.#connect(signal);
@@ -81,7 +89,6 @@ export class Mirror {
       await Promise.all([...this.#kinds.values()].map(({ mirror }) => mirror.stop(hurry)));
       this.#kinds.clear();
       await flushing;
-      void clock;
     }
   }
 
@@ -94,14 +101,14 @@ export class Mirror {
   status(): MirrorStatus {
     const { cluster, clock } = this.#options;
     const status: MirrorStatus = {
-      cluster: this.#config.cluster.name,
+      cluster: this.#options.clusterName,
       address: cluster.address,
       phase: this.#phase,
       error: this.#error,
       kinds: [...this.#kinds.values()].map(({ mirror }) => kindStatus(mirror, clock)),
       left: this.#left,
       broken: this.#discovery.broken,
-      warnings: this.#warnings,
+      warnings: this.refusedConfig === null ? this.#warnings : [this.refusedConfig, ...this.#warnings],
       pendingBytes: this.#pool.usedBytes,
     };
     if (this.#phase === 'syncing' && isReady({ ...status, phase: 'live' })) {
@@ -116,6 +123,7 @@ export class Mirror {
     for (let failures = 0; ; failures++) {
       try {
         await this.#discover(signal);
+        this.#secretKey = Uint8Array.from(await readSecretKey(this.#config, () => cluster.identity(signal)));
         return;
       } catch (cause) {
         signal.throwIfAborted();
@@ -153,13 +161,14 @@ export class Mirror {
     const { log, storage } = this.#options;
     const wanted = new Map<KindId, KindPlan>();
     const left: { id: KindId; why: string }[] = [];
+    const rules = compileRules(this.#config);
     for (const kind of this.#discovery.kinds) {
-      const plan = planKind(kind, this.#config);
-      if (plan.mirror) wanted.set(kindId(kind), plan);
-      else left.push({ id: kindId(kind), why: plan.why });
+      const plan = planKind(kind, rules);
+      if (plan.mirror) wanted.set(plan.id, plan);
+      else left.push({ id: plan.id, why: plan.reason });
     }
     this.#left = left;
-    this.#warnings = unmatchedRules(this.#discovery.kinds, this.#config);
+    this.#warnings = unmatchedRules(this.#discovery.kinds, rules).map(({ message }) => message);
     for (const [id, running] of [...this.#kinds]) {
       const plan = wanted.get(id);
       if (plan !== undefined) this.#missing.delete(id);
@@ -183,7 +192,7 @@ export class Mirror {
   /** Whether the absence of a kind proves nothing yet: its group is broken, or it is missing for the first time. */
   #mayBeHidden(id: KindId): boolean {
     if (this.#left.some((entry) => entry.id === id)) return false;
-    const group = id.includes('.') ? id.slice(id.indexOf('.') + 1) : '';
+    const { group } = splitKindId(id);
     if (this.#discovery.broken.some(({ groupVersion }) => groupVersion === group || groupVersion.startsWith(`${group}/`))) return true;
     if (this.#missing.has(id)) return false;
     this.#missing.add(id);
@@ -199,6 +208,7 @@ export class Mirror {
       cluster,
       storage,
       pool: this.#pool,
+      secretKey: this.#secretKey,
       clock,
       random,
       log,
@@ -267,14 +277,13 @@ export class Mirror {
     const { clock } = this.#options;
     return [...this.#kinds.values()].map(({ mirror }) => {
       const status = kindStatus(mirror, clock);
-      const queue = mirror.queueSnapshot();
       return {
         id: mirror.id,
         objects: status.objects,
         parked: status.parked,
         oldestPendingSeconds: status.oldestPendingMs / 1000,
         heardAtSeconds: status.heardAt === null ? null : status.heardAt / 1000,
-        queue,
+        queue: mirror.queue.snapshot(),
       };
     });
   }
@@ -282,6 +291,32 @@ export class Mirror {
 
 /** Whether two plans of a kind need nothing but retuning. */
 function samePlan(a: KindPlan, b: KindPlan): boolean {
-  const fixed = ({ workers: _workers, minIntervalSeconds: _interval, ...rest }: KindPlan): string => JSON.stringify(rest);
-  return fixed(a) === fixed(b);
+  return a.fingerprint === b.fingerprint && a.kind.version === b.kind.version && String(a.scopes) === String(b.scopes);
+}
+
+/** Whether the same object gives other bytes by the new plan: then every row is written again, at the same revision. */
+function storesDifferently(before: KindPlan, after: KindPlan): boolean {
+  const content = ({ mask, secrets, kind }: KindPlan): string => JSON.stringify([mask, secrets, kind.version]);
+  return content(before) !== content(after);
+}
+
+/** A plan that follows nothing: what storage holds of the kind is deleted. */
+function retiredPlan(id: KindId): KindPlan {
+  const kind: Kind = { ...splitKindId(id), version: '', kind: '', namespaced: true, singular: '', shortNames: [], categories: [] };
+  return {
+    kind,
+    id,
+    mirror: false,
+    reason: 'not mirrored any more',
+    scopes: [],
+    labelSelector: null,
+    fieldSelector: null,
+    filter: { namespaces: [], names: null, fields: null },
+    mask: [],
+    ignoreChanges: [],
+    minIntervalSeconds: 0,
+    workers: 1,
+    secrets: 'none',
+    fingerprint: 'retired',
+  };
 }

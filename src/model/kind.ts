@@ -20,6 +20,12 @@ export function kindId(kind: Pick<Kind, 'group' | 'resource'>): KindId {
   return kind.group === '' ? kind.resource : `${kind.resource}.${kind.group}`;
 }
 
+/** The inverse of kindId(): a resource name cannot contain a dot. */
+export function splitKindId(id: KindId): { readonly group: string; readonly resource: string } {
+  const dot = id.indexOf('.');
+  return dot === -1 ? { group: '', resource: id } : { group: id.slice(dot + 1), resource: id.slice(0, dot) };
+}
+
 /** `v1`, `apps/v1`. */
 export function apiVersionOf(kind: Pick<Kind, 'group' | 'version'>): string {
   return kind.group === '' ? kind.version : `${kind.group}/${kind.version}`;

@@ -1,5 +1,5 @@
-import type { KindId } from '../model/kind.ts';
-import type { Revision } from '../model/revision.ts';
+import type { KindId } from './kind.ts';
+import type { Revision } from './revision.ts';
 
 /** One kind, as status line, readiness and metrics see it. */
 export interface KindStatus {

@@ -1,0 +1,146 @@
+import { createCluster } from './cluster/api-cluster.ts';
+import { describeConnectError } from './cluster/connect-error.ts';
+import type { Credentials } from './cluster/credentials.ts';
+import { describeDiff, diffConfig, withLiveChanges } from './config/diff.ts';
+import { clusterNameFrom } from './config/identity.ts';
+import type { ConfigFlags } from './config/load.ts';
+import { isLoopback, listenFailure, parseListen } from './config/listen.ts';
+import type { Config } from './config/schema.ts';
+import { followConfigFile } from './config/watch-file.ts';
+import type { Clock } from './kit/clock.ts';
+import type { RootLogger } from './kit/log.ts';
+import type { Random } from './kit/random.ts';
+import { Semaphore } from './kit/semaphore.ts';
+import { BottleneckLimit } from './limit/bottleneck-limit.ts';
+import { UsageError } from './model/errors.ts';
+import type { MirrorStatus } from './model/status.ts';
+import { VERSION } from './model/version.ts';
+import { Mirror } from './mirror/mirror.ts';
+import { openStorage } from './storage/open.ts';
+import { startWeb, type Web } from './web/server.ts';
+
+export interface AppOptions {
+  readonly config: Config;
+  /** The file behind `config`, to be followed; null when there is none. */
+  readonly file: { readonly path: string; readonly text: string; readonly flags: ConfigFlags } | null;
+  readonly credentials: Credentials;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: RootLogger;
+}
+
+/** A running mirror, as commands use it. */
+export interface App {
+  readonly clusterName: string;
+  /** Where health, metrics and status page are, null when switched off. */
+  readonly url: string | null;
+  status(): MirrorStatus;
+  /** Changes received since the start, for a rate. */
+  changes(): Promise<number>;
+  /** Mirrors until `signal` aborts; then writes what is dirty for `shutdown.graceSeconds` at the most, and closes everything. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** Wires the rooms in the order in which data flows. Storage is open and the address taken when it resolves. */
+export async function createApp(options: AppOptions): Promise<App> {
+  const { credentials, clock, random, log } = options;
+  let { config } = options;
+  const clusterName = clusterNameFrom(config, credentials.contextName);
+
+  const slots = new Semaphore(config.limits.apiserver.concurrency);
+  const rate = new BottleneckLimit(config.limits.apiserver.perSecond);
+  const cluster = createCluster({ credentials, clock, version: VERSION, rate, slots });
+  const storage = openStorage(config.storage.url, { cluster: clusterName, epoch: 0, clock, log: log.child({ component: 'storage' }) });
+  await storage.open();
+  const mirror = new Mirror({
+    clusterName,
+    cluster,
+    storage,
+    config,
+    clock,
+    random,
+    log,
+    explain: (error) => describeConnectError(error, cluster.address),
+  });
+  let web: Web | null = null;
+  try {
+    web = await listen(config, mirror);
+  } catch (cause) {
+    await storage.close();
+    throw cause;
+  }
+
+  function applyUpdate(next: Config, version: string): void {
+    const diff = diffConfig(config, next);
+    config = withLiveChanges(config, next);
+    slots.resize(config.limits.apiserver.concurrency);
+    rate.update(config.limits.apiserver.perSecond);
+    log.setLevel(config.log.level);
+    mirror.apply(config);
+    log.info('configuration applied', { version, changes: describeDiff(diff) });
+  }
+
+  return {
+    clusterName,
+    url: web?.url ?? null,
+    status: () => mirror.status(),
+    changes: () => mirror.metrics.changes(),
+    async run(signal) {
+      for (const warning of credentials.warnings) log.warn(warning);
+      const ended = new AbortController();
+      const following =
+        options.file === null
+          ? Promise.resolve()
+          : followConfigFile({
+              ...options.file,
+              clock,
+              signal: AbortSignal.any([signal, ended.signal]),
+              onUpdate: (update) => {
+                if ('config' in update) {
+                  mirror.refusedConfig = null;
+                  applyUpdate(update.config, update.version);
+                } else {
+                  mirror.refusedConfig = `configuration ${update.version} is refused as a whole, the one before it stays: ${update.error.message}`;
+                  log.error('a new configuration is refused as a whole, the one before it stays', { version: update.version, error: update.error.message });
+                }
+              },
+            });
+      const hurry = new AbortController();
+      const cancelHurry = { now: (): void => {} };
+      signal.addEventListener('abort', () => {
+        cancelHurry.now = clock.after(config.shutdown.graceSeconds * 1000, () => hurry.abort());
+      });
+      try {
+        await mirror.run(signal, hurry.signal);
+      } finally {
+        ended.abort();
+        await following;
+        await web?.close();
+        await storage.close();
+        await cluster.close();
+        cancelHurry.now();
+      }
+    },
+  };
+}
+
+async function listen(config: Config, mirror: Mirror): Promise<Web | null> {
+  const address = config.listen === 'off' ? null : parseListen(config.listen);
+  if (address === null) return null;
+  const { certFile, keyFile } = config.tls;
+  const { tokenFile } = config.auth;
+  if (!isLoopback(address) && (certFile === null || keyFile === null || tokenFile === null)) {
+    throw new UsageError(`listen: ${config.listen} is not loopback, so it needs tls.certFile, tls.keyFile and auth.tokenFile. Use 127.0.0.1:8080, or set the three files.`);
+  }
+  try {
+    return await startWeb({
+      ...address,
+      status: () => mirror.status(),
+      metrics: async () => ({ text: await mirror.metrics.registry.metrics(), contentType: mirror.metrics.registry.contentType }),
+      secured: certFile !== null && keyFile !== null && tokenFile !== null ? { certFile, keyFile, tokenFile } : null,
+    });
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+    throw listenFailure(config.listen, code);
+  }
+}

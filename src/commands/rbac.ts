@@ -1,0 +1,44 @@
+import { createCluster } from '../cluster/api-cluster.ts';
+import { loadCredentials } from '../cluster/credentials.ts';
+import { roleFor } from '../config/rbac.ts';
+import { compileRules } from '../config/rules.ts';
+import { systemClock } from '../kit/clock.ts';
+import { VERSION } from '../model/version.ts';
+import { CLUSTER_OPTIONS, type Command } from './command.ts';
+import { MIRROR_OPTIONS, readConfig } from './session.ts';
+
+export const rbac: Command = {
+  name: 'rbac',
+  summary: 'Prints the least ClusterRole for a configuration.',
+  usage: '',
+  description: `
+Without a cluster the role covers what the rules name; with --from-cluster it lists exactly the kinds that
+the cluster has and the rules ask for.
+
+  kubefold rbac --config kubefold.yaml | kubectl apply -f -
+  kubefold rbac --from-cluster --kinds pods,deployments.apps`,
+  options: {
+    ...Object.fromEntries(Object.entries(MIRROR_OPTIONS).filter(([name]) => ['config', 'kinds', 'namespace'].includes(name))),
+    ...CLUSTER_OPTIONS,
+    'from-cluster': { type: 'boolean', help: 'Asks the cluster which kinds it has. Default: only the configuration is read.' },
+    name: { type: 'string', value: 'NAME', help: 'Name of the ClusterRole. Default kubefold.' },
+  },
+  positionals: { min: 0, max: 0 },
+  async run(parsed, context) {
+    const { config } = await readConfig(parsed);
+    const rules = compileRules(config);
+    const name = parsed.text('name') ?? 'kubefold';
+    if (!parsed.flag('from-cluster')) {
+      context.stdout(roleFor(null, rules, { name }));
+      return 0;
+    }
+    const credentials = await loadCredentials({ kubeconfig: parsed.text('kubeconfig'), context: parsed.text('context'), env: context.env, home: context.home, clock: systemClock });
+    const cluster = createCluster({ credentials, clock: systemClock, version: VERSION });
+    try {
+      context.stdout(roleFor((await cluster.discover(context.signal)).kinds, rules, { name }));
+      return 0;
+    } finally {
+      await cluster.close();
+    }
+  },
+};

@@ -1,0 +1,117 @@
+import { createApp, type App } from '../app.ts';
+import { loadCredentials } from '../cluster/credentials.ts';
+import { type ConfigFlags, loadConfig } from '../config/load.ts';
+import { redactUrl } from '../config/storage-url.ts';
+import type { Config } from '../config/schema.ts';
+import { readConfigFile } from '../config/watch-file.ts';
+import { systemClock } from '../kit/clock.ts';
+import { createLogger } from '../kit/log.ts';
+import { systemRandom } from '../kit/random.ts';
+import { isReady, refused } from '../model/status.ts';
+import type { CommandContext, OptionTable, Parsed } from './command.ts';
+import { LiveLine } from './live-line.ts';
+import { statusLine } from './status-line.ts';
+
+/** Options that decide what is mirrored, where to, and how it is shown. */
+export const MIRROR_OPTIONS: OptionTable = {
+  config: { type: 'string', value: 'FILE', help: 'The configuration (YAML), followed while running. See kubefold config print.' },
+  storage: { type: 'string', value: 'URL', help: 'Where the copy lives. Default sqlite:./kubefold.db.' },
+  kinds: { type: 'string', multiple: true, value: 'KINDS', help: 'Mirror only these kinds: pods,deployments.apps; globs allowed.' },
+  namespace: { type: 'string', short: 'n', multiple: true, value: 'NS', help: 'Mirror only this namespace.' },
+  'cluster-name': { type: 'string', value: 'NAME', help: 'What the copy calls the cluster. Default: the name of the context.' },
+  listen: { type: 'string', value: 'HOST:PORT', help: 'Health, metrics and status page; off for none. Default 127.0.0.1:8080.' },
+};
+
+const REDRAW_MS = 200;
+const WAIT_MS = 25;
+
+export function configFlags(parsed: Parsed): ConfigFlags {
+  return {
+    storage: parsed.text('storage'),
+    kinds: parsed.texts('kinds'),
+    namespaces: parsed.texts('namespace'),
+    clusterName: parsed.text('cluster-name'),
+    listen: parsed.text('listen'),
+    logLevel: parsed.text('log-level'),
+    logFormat: parsed.text('log-format'),
+  };
+}
+
+/** The effective configuration of a command line: its file, if any, and its flags. */
+export async function readConfig(parsed: Parsed): Promise<{ readonly config: Config; readonly file: { readonly path: string; readonly text: string } | null }> {
+  const path = parsed.text('config');
+  const text = path === undefined ? null : await readConfigFile(path);
+  const config = loadConfig({ text, file: path ?? 'the command line', flags: configFlags(parsed) });
+  return { config, file: path === undefined || text === null ? null : { path, text } };
+}
+
+/**
+ * Runs a mirror until the signal, or with `once` until the first sync is durable. Returns the exit code.
+ * `kubeconfig` replaces what the command line says, for the demo.
+ */
+export async function mirrorSession(parsed: Parsed, context: CommandContext, extra: { readonly once: boolean; readonly kubeconfig?: string; readonly flags?: ConfigFlags; readonly greeting?: (app: App) => string }): Promise<number> {
+  const { file, config: read } = await readConfig(parsed);
+  const flags = { ...configFlags(parsed), ...extra.flags };
+  const config = extra.flags === undefined ? read : loadConfig({ text: file?.text ?? null, file: file?.path ?? 'the command line', flags });
+  const live = context.isTerminal && config.log.format !== 'json' ? new LiveLine(context.stderr, () => process.stderr.columns ?? 100) : null;
+  const format = config.log.format ?? (context.isTerminal ? 'pretty' : 'json');
+  const write = live === null ? context.stderr : (text: string): void => live.above(text);
+  const log = await createLogger({ level: config.log.level, format, write });
+  const clock = systemClock;
+  const credentials = await loadCredentials({ kubeconfig: extra.kubeconfig ?? parsed.text('kubeconfig'), context: parsed.text('context'), env: context.env, home: context.home, clock });
+  const app = await createApp({ config, file: file === null ? null : { ...file, flags }, credentials, clock, random: systemRandom, log });
+  log.info('mirroring', { cluster: app.clusterName, server: credentials.server.host, storage: redactUrl(config.storage.url), status: app.url });
+  if (extra.greeting !== undefined) write(extra.greeting(app));
+
+  const done = new AbortController();
+  const ending = AbortSignal.any([context.signal, done.signal]);
+  const startedAt = clock.now();
+  let failure: string | null = null;
+  const watching = watchProgress();
+  try {
+    await app.run(ending);
+  } finally {
+    done.abort();
+    await watching;
+    live?.end();
+  }
+  if (failure !== null) context.stderr(`kubefold: ${failure}\n`);
+  return failure === null ? 0 : 1;
+
+  async function watchProgress(): Promise<void> {
+    let wasReady = false;
+    let drawnAt = Number.NEGATIVE_INFINITY;
+    let changes = 0;
+    let rate = 0;
+    let measuredAt = clock.now();
+    while (!ending.aborted) {
+      await clock.sleep(wasReady ? REDRAW_MS : WAIT_MS, ending);
+      const status = app.status();
+      const now = clock.now();
+      if (now - measuredAt >= 1_000) {
+        const seen = await app.changes();
+        rate = ((seen - changes) * 1000) / (now - measuredAt);
+        changes = seen;
+        measuredAt = now;
+      }
+      if (now - drawnAt >= REDRAW_MS) {
+        live?.show(statusLine(status, rate));
+        drawnAt = now;
+      }
+      if (!wasReady && isReady(status)) {
+        wasReady = true;
+        const objects = status.kinds.reduce((sum, kind) => sum + kind.objects, 0);
+        log.info('first sync complete', { kinds: status.kinds.length, objects, seconds: Math.round(now - startedAt) / 1000 });
+        if (extra.once) done.abort();
+      }
+      if (extra.once && !wasReady && status.phase !== 'connecting') {
+        const hopeless = refused(status);
+        const open = status.kinds.filter((kind) => !kind.complete);
+        if (open.length > 0 && open.every((kind) => hopeless.includes(kind))) {
+          failure = `the first sync is not complete: ${hopeless.map((kind) => `${kind.id}: ${kind.error}`).join('; ')}. Grant what kubefold rbac prints, or leave the kinds out by a rule with mirror: false`;
+          done.abort();
+        }
+      }
+    }
+  }
+}

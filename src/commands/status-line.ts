@@ -1,0 +1,37 @@
+import { copyAge, type MirrorStatus } from '../model/status.ts';
+import { ageText } from '../web/readiness.ts';
+
+/** What one line can say: progress while the first sync runs, afterwards how old the copy is. Pure: the rate comes from outside. */
+export function statusLine(status: MirrorStatus, changesPerSecond: number): string {
+  const { kinds } = status;
+  const objects = total(kinds.map((kind) => kind.objects));
+  const unsettled = total(kinds.map((kind) => kind.unsettled));
+  const troubles = kinds.filter((kind) => kind.error !== null);
+  const trouble = troubles[0] === undefined ? '' : ` · ${troubles.length} waiting: ${troubles[0].id}: ${troubles[0].error}`;
+  const error = status.error === null ? '' : ` · ${status.error}`;
+  switch (status.phase) {
+    case 'connecting':
+      return `connecting to ${status.address}${error}`;
+    case 'syncing': {
+      const complete = kinds.filter((kind) => kind.complete).length;
+      return `syncing ${complete}/${kinds.length} kinds · ${count(objects)} objects · ${count(changesPerSecond)}/s · ${count(unsettled)} to write${trouble}${error}`;
+    }
+    case 'live': {
+      const parked = total(kinds.map((kind) => kind.parked));
+      const waiting = unsettled === 0 ? '' : ` · ${count(unsettled)} to write`;
+      return `${ageText(copyAge(status))} · ${kinds.length} kinds · ${count(objects)} objects · ${count(changesPerSecond)} changes/s${waiting}${parked === 0 ? '' : ` · ${parked} parked`}${trouble}${error}`;
+    }
+    case 'stopping':
+      return `stopping · ${count(unsettled)} to write`;
+    default:
+      return status.phase satisfies never;
+  }
+}
+
+function total(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0);
+}
+
+function count(number: number): string {
+  return Math.round(number).toLocaleString('en-US');
+}

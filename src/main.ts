@@ -1,0 +1,94 @@
+#!/usr/bin/env node
+import { homedir } from 'node:os';
+import { type Command, type CommandContext, helpText, parseCommandLine } from './commands/command.ts';
+import { didYouMean } from './config/suggest.ts';
+import { messageOf, UsageError } from './model/errors.ts';
+import { VERSION } from './model/version.ts';
+
+/** Loaded only when asked for: a command pays for its own imports alone. */
+const COMMANDS: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<Command> }>> = {
+  run: { summary: 'mirrors the cluster of the current kubeconfig, or of the pod it runs in', load: async () => (await import('./commands/run.ts')).run },
+  demo: { summary: 'mirrors a simulated cluster with churn and shows it live; no cluster needed', load: async () => (await import('./commands/demo.ts')).demo },
+  get: { summary: 'reads the copy like kubectl get', load: async () => (await import('./commands/get.ts')).get },
+  verify: { summary: 'compares live cluster and copy by content', load: async () => (await import('./commands/verify.ts')).verify },
+  hollow: { summary: 'serves a simulated API server with load', load: async () => (await import('./commands/hollow.ts')).hollow },
+  config: { summary: 'checks, prints or describes the configuration', load: async () => (await import('./commands/config.ts')).config },
+  rbac: { summary: 'prints the least ClusterRole for a configuration', load: async () => (await import('./commands/rbac.ts')).rbac },
+};
+
+function overview(): string {
+  const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
+  const rows = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
+  return `kubefold keeps an exact, living copy of a Kubernetes cluster in a database.
+
+Usage: kubefold COMMAND [options]
+
+Commands:
+${rows.join('\n')}
+
+Start here:
+  kubefold demo                      see it work, without a cluster
+  kubefold run                       mirror the current kubeconfig's cluster into ./kubefold.db
+  kubefold get pods -A               read the copy
+  kubefold verify                    compare it with the cluster
+
+kubefold COMMAND --help tells more. kubefold --version prints the version.
+`;
+}
+
+async function main(args: readonly string[], context: CommandContext): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    context.stdout(overview());
+    return 0;
+  }
+  if (name === '--version' || name === '-v') {
+    context.stdout(`kubefold ${VERSION}\n`);
+    return 0;
+  }
+  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (entry === undefined) {
+    const near = didYouMean(name, Object.keys(COMMANDS));
+    throw new UsageError(`kubefold has no command "${name}"${near === null ? '' : `; did you mean ${near}?`} See kubefold --help.`);
+  }
+  if (rest.includes('--version')) {
+    context.stdout(`kubefold ${VERSION}\n`);
+    return 0;
+  }
+  const command = await entry.load();
+  const parsed = parseCommandLine(command, rest);
+  if (parsed.flag('help')) {
+    context.stdout(helpText(command));
+    return 0;
+  }
+  return await command.run(parsed, context);
+}
+
+/** The first signal asks for an orderly end, the second ends at once. */
+function endBySignals(): AbortSignal {
+  const ending = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      if (ending.signal.aborted) process.exit(1);
+      ending.abort();
+    });
+  }
+  return ending.signal;
+}
+
+// A reader that goes away (kubefold get … | head) is no failure of ours.
+process.stdout.on('error', (cause: NodeJS.ErrnoException) => process.exit(cause.code === 'EPIPE' ? 0 : 1));
+
+try {
+  process.exitCode = await main(process.argv.slice(2), {
+    stdout: (text) => void process.stdout.write(text),
+    stderr: (text) => void process.stderr.write(text),
+    env: process.env,
+    home: homedir(),
+    isTerminal: process.stderr.isTTY === true,
+    signal: endBySignals(),
+  });
+} catch (cause) {
+  process.stderr.write(`kubefold: ${messageOf(cause)}\n`);
+  process.exitCode = cause instanceof UsageError ? 2 : 1;
+}

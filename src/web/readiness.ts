@@ -1,0 +1,41 @@
+import { copyAge, isReady, type KindStatus, type MirrorStatus } from '../model/status.ts';
+
+/** What /readyz answers: 200 when every kind that rules ask for is complete and durable, else 503 with the reasons. */
+export function readiness(status: MirrorStatus, detail: 'short' | 'verbose'): { readonly code: 200 | 503; readonly text: string } {
+  const ready = isReady(status);
+  const lines: string[] = [];
+  if (detail === 'verbose') {
+    for (const kind of [...status.kinds].sort((a, b) => (a.id < b.id ? -1 : 1))) lines.push(kindLine(kind));
+    for (const { id, why } of status.left) lines.push(`[-] ${id}: not mirrored, ${why}`);
+    for (const { groupVersion, error } of status.broken) lines.push(`[!] ${groupVersion}: cannot be discovered, ${error}`);
+    for (const warning of status.warnings) lines.push(`[!] ${warning}`);
+  } else if (!ready) {
+    for (const kind of status.kinds) if (!kind.complete) lines.push(kindLine(kind));
+  }
+  if (status.error !== null) lines.push(`[!] ${status.error}`);
+  lines.push(ready ? `ready: ${ageText(copyAge(status))}` : `not ready: ${status.phase}`);
+  return { code: ready ? 200 : 503, text: `${lines.join('\n')}\n` };
+}
+
+function kindLine(kind: KindStatus): string {
+  const mark = kind.complete ? '+' : ' ';
+  const facts = [`${kind.objects} objects`, kind.state];
+  if (kind.watermark !== null) facts.push(`complete to ${kind.watermark}`);
+  if (kind.unsettled > 0) facts.push(`${kind.unsettled} to write, oldest ${seconds(kind.oldestPendingMs)}`);
+  if (kind.parked > 0) facts.push(`${kind.parked} parked`);
+  if (kind.damaged > 0) facts.push(`${kind.damaged} unreadable`);
+  if (kind.error !== null) facts.push(kind.error);
+  return `[${mark}] ${kind.id}: ${facts.join(', ')}`;
+}
+
+/** `the copy is current`, `the copy is up to 3.2 s old`. */
+export function ageText(ageMs: number | null): string {
+  if (ageMs === null) return 'the copy is not complete yet';
+  return ageMs < 1_000 ? 'the copy is current' : `the copy is up to ${seconds(ageMs)} old`;
+}
+
+function seconds(ms: number): string {
+  if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`;
+  if (ms < 600_000) return `${Math.round(ms / 1000)} s`;
+  return `${Math.round(ms / 60_000)} min`;
+}

@@ -1,0 +1,100 @@
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { timingSafeEqual } from 'node:crypto';
+import type { MirrorStatus } from '../model/status.ts';
+import { STATUS_PAGE } from './page.ts';
+import { readiness } from './readiness.ts';
+
+export interface WebOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly status: () => MirrorStatus;
+  /** The exposition text of every metric, and its content type. */
+  readonly metrics: () => Promise<{ readonly text: string; readonly contentType: string }>;
+  /** Null on loopback: plain HTTP, no credentials. */
+  readonly secured: { readonly certFile: string; readonly keyFile: string; readonly tokenFile: string } | null;
+}
+
+export interface Web {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Requests are small and answered at once: what takes longer is an attack or a mistake. */
+const REQUEST_TIMEOUT_MS = 10_000;
+const MAX_HEADER_BYTES = 16 * 1024;
+const MAX_CONNECTIONS = 256;
+
+/** Serves health, metrics and the status page. Rejects with the socket's error when the address cannot be taken. */
+export async function startWeb(options: WebOptions): Promise<Web> {
+  const { secured } = options;
+  const limits = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: MAX_HEADER_BYTES };
+  const listener: RequestListener = (request, response) => void answer(options, request, response);
+  const server: Server = secured === null ? createServer(limits, listener) : createTlsServer({ ...limits, cert: readFileSync(secured.certFile), key: readFileSync(secured.keyFile) }, listener);
+  server.maxConnections = MAX_CONNECTIONS;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const { port } = server.address() as AddressInfo;
+  const host = options.host.includes(':') ? `[${options.host}]` : options.host;
+  return {
+    url: `${secured === null ? 'http' : 'https'}://${host}:${port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function answer(options: WebOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://localhost');
+  if (request.method !== 'GET' && request.method !== 'HEAD') return send(response, 405, 'text/plain; charset=utf-8', 'only GET and HEAD are answered here\n');
+  // Probes of a kubelet carry no credentials, and learn nothing but yes or no.
+  if (url.pathname === '/livez') return send(response, 200, 'text/plain; charset=utf-8', 'ok\n');
+  const verbose = url.searchParams.has('verbose');
+  if (url.pathname === '/readyz' && !verbose) {
+    const { code, text } = readiness(options.status(), 'short');
+    return send(response, code, 'text/plain; charset=utf-8', options.secured === null ? text : code === 200 ? 'ok\n' : 'not ready\n');
+  }
+  if (!isAllowed(options, request)) {
+    response.setHeader('WWW-Authenticate', 'Bearer');
+    return send(response, 401, 'text/plain; charset=utf-8', 'a bearer token is needed here\n');
+  }
+  switch (url.pathname) {
+    case '/readyz': {
+      const { code, text } = readiness(options.status(), 'verbose');
+      return send(response, code, 'text/plain; charset=utf-8', text);
+    }
+    case '/metrics': {
+      const { text, contentType } = await options.metrics();
+      return send(response, 200, contentType, text);
+    }
+    case '/status.json':
+      return send(response, 200, 'application/json', JSON.stringify(options.status()));
+    case '/':
+      response.setHeader('Content-Security-Policy', "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'");
+      return send(response, 200, 'text/html; charset=utf-8', STATUS_PAGE);
+    default:
+      return send(response, 404, 'text/plain; charset=utf-8', 'not found; there are /, /livez, /readyz, /readyz?verbose, /metrics and /status.json\n');
+  }
+}
+
+function isAllowed({ secured }: WebOptions, request: IncomingMessage): boolean {
+  if (secured === null) return true;
+  // Read at each request, so that a rotated token works at once.
+  const wanted = Buffer.from(`Bearer ${readFileSync(secured.tokenFile, 'utf8').trim()}`);
+  const given = Buffer.from(request.headers.authorization ?? '');
+  return wanted.length === given.length && wanted.length > 'Bearer '.length && timingSafeEqual(wanted, given);
+}
+
+function send(response: ServerResponse, code: number, contentType: string, text: string): void {
+  response.writeHead(code, { 'Content-Type': contentType, 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' });
+  response.end(text);
+}
