@@ -19,13 +19,17 @@ export function clusterNameFrom(config: Config, contextName: string): string {
  */
 export async function readSecretKey(config: Config, identity: () => Promise<string | null>): Promise<Uint8Array> {
   const path = config.secrets.hashKeyFile;
-  if (path === null) return createHash('sha256').update(`kubefold secret values of ${(await identity()) ?? 'an unknown cluster'}`).digest();
+  if (path === null)
+    return createHash('sha256')
+      .update(`kubefold secret values of ${(await identity()) ?? 'an unknown cluster'}`)
+      .digest();
   let key: Uint8Array;
   try {
     key = readFileSync(path);
   } catch (cause) {
     throw new UsageError(`secrets.hashKeyFile: ${path} cannot be read (${messageOf(cause)}). Name a readable file of at least 16 bytes, or leave it out.`);
   }
-  if (key.length < 16) throw new UsageError(`secrets.hashKeyFile: ${path} holds ${key.length} bytes, at least 16 are needed. Make one with: openssl rand 32 > FILE`);
+  if (key.length < 16)
+    throw new UsageError(`secrets.hashKeyFile: ${path} holds ${key.length} bytes, at least 16 are needed. Make one with: openssl rand 32 > FILE`);
   return key;
 }

@@ -39,6 +39,7 @@ const LONGEST_QUOTE = 100;
 /** The value found, short, on one line, and without the password of a URL. */
 export function foundText(path: KeyPath, value: unknown): string {
   if (value === null) return 'null';
+  if (typeof value === 'symbol') return value.description ?? '';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
   if (typeof value === 'object') return 'a mapping';
   if (typeof value !== 'string') return String(value);

@@ -9,6 +9,9 @@ type SchemaNode = {
   readonly item?: SchemaNode;
 };
 
+/** Stands for a list where a mapping belongs: valibot would take a list for a mapping with the keys 0, 1, …. */
+export const LIST_FOUND = Symbol('a list');
+
 /**
  * The value without the keys that the schema does not know, each told to `refuse` (valibot itself stops at the first),
  * and without sections left empty (`workers:` with every line below commented out reads as null), which mean the defaults.
@@ -32,6 +35,7 @@ function walk(
   if (value === null && !nullIsMeant && (node.entries !== undefined || node.item !== undefined)) return undefined;
   if (Array.isArray(value)) {
     const { item } = node;
+    if (node.entries !== undefined) return LIST_FOUND;
     return item === undefined ? value : value.map((element, index) => walk(item, element, [...path, index], refuse) ?? null);
   }
   if (node.entries === undefined || typeof value !== 'object' || value === null) return value;

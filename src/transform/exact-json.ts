@@ -18,8 +18,18 @@ const FRAGILE_NUMBER = /[:,[]\s*-?(?:[0-9]{16}|[0-9]+[.eE])|[:,[]\s*-0/;
  * elsewhere in the object must not change them. Such a number becomes a JSON.rawJSON object; its text is in `rawJSON`.
  *
  * Measured, 4.5 KB pod: 19 µs without such numbers, as JSON.parse alone; about five times that with them.
+ * Throws a SyntaxError that quotes nothing of the text.
  */
 export function parseExactly(text: string): unknown {
+  try {
+    return parse(text);
+  } catch {
+    // V8's own message quotes the text, which may be a Secret.
+    throw new SyntaxError(`The object is not valid JSON (${text.length} characters).`);
+  }
+}
+
+function parse(text: string): unknown {
   if (!FRAGILE_NUMBER.test(text)) return JSON.parse(text);
   return exact.parse(text, (_key, value, context) =>
     typeof value === 'number' && context.source !== undefined && String(value) !== context.source ? exact.rawJSON(context.source) : value,

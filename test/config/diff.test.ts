@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'vitest';
+import { describeDiff, diffConfig, diffPlans, withLiveChanges } from '../../src/config/diff.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import type { KindPlan } from '../../src/config/plan.ts';
+import { compileRules, planKind } from '../../src/config/rules.ts';
+import { CLUSTER } from './kinds.ts';
+
+const load = (text: string) => loadConfig({ text, file: 'x' });
+
+describe('a new version of the configuration', () => {
+  test('the same text changes nothing', () => {
+    const diff = diffConfig(load('workers: { pods: 3 }'), load('workers: { pods: 3 }'));
+    expect(diff).toEqual({ live: [], restart: [], workers: false, limits: false, rules: false, logLevel: false });
+    expect(describeDiff(diff)).toBe(null);
+  });
+
+  test('every key is either live or waits for a restart, by its name', () => {
+    const before = load('workers: { pods: 3 }\nstorage: { url: "postgres://u:canary@h/d" }');
+    const after = load(`
+workers: { default: 5, deployments.apps: 2 }
+limits: { storage: { perSecond: 10 } }
+resources: [{ kinds: [pods], labels: a }]
+kinds: [pods]
+namespaces: [a]
+log: { level: debug, format: json }
+shutdown: { graceSeconds: 3 }
+storage: { url: "memory:" }
+listen: off
+cluster: { name: x }
+cache: { pendingBytes: 1MiB }
+reflector: { firstList: streaming }
+`);
+    const diff = diffConfig(before, after);
+    expect(diff).toEqual({
+      live: [
+        'kinds',
+        'namespaces',
+        'workers.default',
+        'workers.pods',
+        'workers["deployments.apps"]',
+        'limits.storage.perSecond',
+        'resources',
+        'log.level',
+        'shutdown.graceSeconds',
+      ],
+      restart: ['cluster.name', 'storage.url', 'listen', 'log.format', 'reflector.firstList', 'cache.pendingBytes'],
+      workers: true,
+      limits: true,
+      rules: true,
+      logLevel: true,
+    });
+    expect(describeDiff(diff)).not.toContain('canary');
+
+    const merged = withLiveChanges(before, after);
+    expect(diffConfig(merged, after).live).toEqual([]);
+    expect(diffConfig(before, merged).restart).toEqual([]);
+    expect(Object.isFrozen(merged)).toBe(true);
+  });
+});
+
+test('what a change of rules means for the kinds that run', () => {
+  const plans = (text: string): readonly KindPlan[] => CLUSTER.map((kind) => planKind(kind, compileRules(load(text))));
+  const before = plans('resources: [{ kinds: [configmaps], mirror: false }, { kinds: [pods], mask: [spec.a] }]');
+  const after = plans(
+    'workers: { nodes: 9 }\nresources: [{ kinds: [widgets.example.com], mirror: false }, { kinds: [pods], mask: [spec.b] }, { kinds: [deployments.apps], minIntervalSeconds: 3 }]',
+  );
+  const diff = diffPlans(
+    before,
+    after.filter(({ id }) => id !== 'namespaces'),
+  );
+  const ids = (list: readonly KindPlan[]): readonly string[] => list.map(({ id }) => id);
+  expect({ start: ids(diff.start), stop: diff.stop, relist: ids(diff.relist), retune: ids(diff.retune) }).toEqual({
+    start: ['configmaps'],
+    stop: ['widgets.example.com', 'namespaces'],
+    relist: ['pods'],
+    retune: ['nodes', 'deployments.apps'],
+  });
+});

@@ -1,0 +1,116 @@
+import { describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { loadConfig } from '../../src/config/load.ts';
+import { roleFor } from '../../src/config/rbac.ts';
+import { compileRules } from '../../src/config/rules.ts';
+import type { Kind } from '../../src/model/kind.ts';
+import { CLUSTER, kindOf } from './kinds.ts';
+
+interface Role {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly rules: readonly {
+    readonly apiGroups?: string[];
+    readonly resources?: string[];
+    readonly resourceNames?: string[];
+    readonly nonResourceURLs?: string[];
+    readonly verbs: string[];
+  }[];
+}
+
+function roles(kinds: readonly Kind[] | null, text: string): readonly Role[] {
+  return parseAllDocuments(roleFor(kinds, compileRules(loadConfig({ text, file: 'x' })))).map((document) => document.toJS() as Role);
+}
+
+const DISCOVERY = { nonResourceURLs: ['/api', '/api/*', '/apis', '/apis/*', '/version'], verbs: ['get'] };
+const READ = ['get', 'list', 'watch'];
+const CRDS = { apiGroups: ['apiextensions.k8s.io'], resources: ['customresourcedefinitions'], verbs: ['list', 'watch'] };
+const APISERVICES = { apiGroups: ['apiregistration.k8s.io'], resources: ['apiservices'], verbs: ['list', 'watch'] };
+const IDENTITY = { apiGroups: [''], resources: ['namespaces'], verbs: ['get'], resourceNames: ['kube-system'] };
+
+describe('the least role, with a cluster', () => {
+  test('names exactly what is mirrored, by group, and neither Secrets nor Leases nor a wildcard', () => {
+    expect(roles(CLUSTER, '')).toEqual([
+      {
+        apiVersion: 'rbac.authorization.k8s.io/v1',
+        kind: 'ClusterRole',
+        metadata: { name: 'kubefold' },
+        rules: [
+          { apiGroups: [''], resources: ['configmaps', 'namespaces', 'nodes', 'pods'], verbs: READ },
+          { apiGroups: ['apps'], resources: ['deployments'], verbs: READ },
+          { apiGroups: ['example.com'], resources: ['widgets'], verbs: READ },
+          CRDS,
+          APISERVICES,
+          DISCOVERY,
+        ],
+      },
+    ]);
+  });
+
+  test('Secrets appear when a rule asks for them', () => {
+    expect(roles(CLUSTER, 'kinds: [secrets]')[0]?.rules).toEqual([
+      { apiGroups: [''], resources: ['secrets'], verbs: READ },
+      IDENTITY,
+      CRDS,
+      APISERVICES,
+      DISCOVERY,
+    ]);
+  });
+
+  test('CRDs that are mirrored need no second line', () => {
+    const crd = kindOf('!apiextensions.k8s.io/v1 customresourcedefinitions CustomResourceDefinition crd');
+    const rules = roles([crd], '')[0]?.rules;
+    expect(rules).toEqual([{ apiGroups: ['apiextensions.k8s.io'], resources: ['customresourcedefinitions'], verbs: READ }, IDENTITY, APISERVICES, DISCOVERY]);
+  });
+
+  test('literal namespaces get a Role each, and the ClusterRole nothing of those kinds', () => {
+    const found = roles(
+      CLUSTER,
+      'namespaces: [team-a, team-b]\nresources: [{ kinds: [pods], namespaces: { exclude: [team-b] } }, { kinds: [nodes] }, { kinds: [Widget, cm], mirror: false }]',
+    );
+    expect(found.map(({ kind, metadata, rules }) => [kind, metadata.namespace, rules.filter(({ verbs }) => verbs.length === 3)])).toEqual([
+      ['ClusterRole', undefined, [{ apiGroups: [''], resources: ['nodes'], verbs: READ }]],
+      [
+        'Role',
+        'team-a',
+        [
+          { apiGroups: [''], resources: ['pods'], verbs: READ },
+          { apiGroups: ['apps'], resources: ['deployments'], verbs: READ },
+        ],
+      ],
+      ['Role', 'team-b', [{ apiGroups: ['apps'], resources: ['deployments'], verbs: READ }]],
+    ]);
+    for (const role of found.slice(1)) expect(role.rules.some((rule) => rule.nonResourceURLs !== undefined)).toBe(false);
+  });
+});
+
+describe('the least role, without a cluster', () => {
+  test('literal kinds are taken as they are', () => {
+    const expected = [
+      { apiGroups: [''], resources: ['pods'], verbs: READ },
+      { apiGroups: ['apps'], resources: ['deployments'], verbs: READ },
+      IDENTITY,
+      CRDS,
+      APISERVICES,
+      DISCOVERY,
+    ];
+    expect(roles(null, 'kinds: [deployments.apps, pods]')[0]?.rules).toEqual(expected);
+    expect(roles(null, 'resources: [{ kinds: [pods, deployments.apps] }, { kinds: ["*"], mirror: false }]')[0]?.rules).toEqual(expected);
+    expect(roles(null, 'kinds: [deployments.apps, pods, nodes]\nresources: [{ kinds: [nodes], mirror: false }]')[0]?.rules).toEqual(expected);
+  });
+
+  test('Secrets named after a rule that takes everything else out are still read', () => {
+    expect(roles(null, 'resources: [{ kinds: ["*"], mirror: false }, { kinds: [secrets, pods] }]')[0]?.rules[0]).toEqual({
+      apiGroups: [''],
+      resources: ['secrets'],
+      verbs: READ,
+    });
+  });
+
+  test('where defaults or wildcards decide, everything, with a warning in capitals', () => {
+    for (const text of ['', 'kinds: ["*.apps"]', 'kinds: [Pod]', 'resources: [{ kinds: ["*.apps"] }, { kinds: ["*"], mirror: false }]']) {
+      expect(roles(null, text)[0]?.rules).toEqual([{ apiGroups: ['*'], resources: ['*'], verbs: READ }, DISCOVERY]);
+      expect(roleFor(null, compileRules(loadConfig({ text, file: 'x' })))).toContain('SECRETS INCLUDED');
+    }
+  });
+});
