@@ -20,7 +20,8 @@ export function describeConnectError(error: unknown, address: string): string {
     return `the certificate of ${address} is not trusted (${code}): put the cluster's CA into certificate-authority-data (or certificate-authority) of the kubeconfig, or into NODE_EXTRA_CA_CERTS`;
   }
   if (code.startsWith('ERR_SSL_') || code === 'EPROTO') {
-    if (/alert/i.test(message + code)) return `${address} refused the TLS handshake (${code}): it probably demands a client certificate that it trusts; check client-certificate in the kubeconfig`;
+    if (/alert/i.test(message + code))
+      return `${address} refused the TLS handshake (${code}): it probably demands a client certificate that it trusts; check client-certificate in the kubeconfig`;
     return `${address} does not speak TLS as expected (${code}): check https or http in the server of the kubeconfig, and the port`;
   }
   switch (code) {

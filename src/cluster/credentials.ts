@@ -55,16 +55,27 @@ const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccount';
 export async function loadCredentials(options: CredentialOptions): Promise<Credentials> {
   const { paths, isExplicit, from } = kubeconfigPaths(options);
   const files = await readKubeFiles(paths);
-  if (files === null && isExplicit) throw new UsageError(`The kubeconfig ${paths.join(', ')} (${from}) does not exist: correct the path, or leave it out to use KUBECONFIG or ~/.kube/config`);
+  if (files === null && isExplicit)
+    throw new UsageError(`The kubeconfig ${paths.join(', ')} (${from}) does not exist: correct the path, or leave it out to use KUBECONFIG or ~/.kube/config`);
   const context = files === null ? await serviceAccount(options, paths) : await selectContext(files, options.context);
 
   const server = serverUrl(context);
   const tls = await readTlsOptions(context.cluster, context.user, options.clock.wall());
   const source = sourceOf(context, tls, options);
   const warnings: string[] = [];
-  if (context.cluster.skipTLSVerify) warnings.push(`cluster "${context.cluster.name}" has insecure-skip-tls-verify: anybody on the way can read and change what is mirrored`);
-  if (server.protocol === 'http:' && !/^(localhost|127\.|\[::1\])/.test(server.hostname)) warnings.push(`cluster "${context.cluster.name}" is reached without TLS: credentials and objects travel in plain text`);
-  return new LoadedCredentials({ server, tls, proxy: chooseProxy(server, context.cluster.proxyUrl, options.env), context, warnings, source, clock: options.clock });
+  if (context.cluster.skipTLSVerify)
+    warnings.push(`cluster "${context.cluster.name}" has insecure-skip-tls-verify: anybody on the way can read and change what is mirrored`);
+  if (server.protocol === 'http:' && !/^(localhost|127\.|\[::1\])/.test(server.hostname))
+    warnings.push(`cluster "${context.cluster.name}" is reached without TLS: credentials and objects travel in plain text`);
+  return new LoadedCredentials({
+    server,
+    tls,
+    proxy: chooseProxy(server, context.cluster.proxyUrl, options.env),
+    context,
+    warnings,
+    source,
+    clock: options.clock,
+  });
 }
 
 class LoadedCredentials implements Credentials {
@@ -166,13 +177,23 @@ async function serviceAccount(options: CredentialOptions, tried: readonly string
   const port = options.env['KUBERNETES_SERVICE_PORT'];
   const tokenFile = join(directory, 'token');
   if (!host || !port || !(await isReadable(tokenFile))) {
-    throw new UsageError(`No kubeconfig was found (tried ${tried.join(', ')}), and this is not a pod with a service account (tried ${tokenFile}): pass --kubeconfig FILE or set KUBECONFIG`);
+    throw new UsageError(
+      `No kubeconfig was found (tried ${tried.join(', ')}), and this is not a pod with a service account (tried ${tokenFile}): pass --kubeconfig FILE or set KUBECONFIG`,
+    );
   }
-  if (options.context !== undefined) throw new UsageError(`Context "${options.context}" was asked for, but no kubeconfig was found (tried ${tried.join(', ')}) and the pod's service account has no contexts: leave --context out or pass --kubeconfig FILE`);
+  if (options.context !== undefined)
+    throw new UsageError(
+      `Context "${options.context}" was asked for, but no kubeconfig was found (tried ${tried.join(', ')}) and the pod's service account has no contexts: leave --context out or pass --kubeconfig FILE`,
+    );
   return {
     contextName: 'in-cluster',
     namespace: (await readFile(join(directory, 'namespace'), 'utf8').catch(() => '')).trim(),
-    cluster: { name: 'in-cluster', caFile: join(directory, 'ca.crt'), server: `https://${host.includes(':') ? `[${host}]` : host}:${port}`, skipTLSVerify: false },
+    cluster: {
+      name: 'in-cluster',
+      caFile: join(directory, 'ca.crt'),
+      server: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
+      skipTLSVerify: false,
+    },
     user: { name: 'service-account', tokenFile, directory },
   };
 }

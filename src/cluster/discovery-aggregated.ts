@@ -1,7 +1,11 @@
 import { type DiscoveredGroup, type DiscoveredResource, record, records, text, texts } from './discovered.ts';
 
 /** v2 since 1.30, v2beta1 for 1.26 to 1.29, plain JSON for the rest: the server picks the first it knows (kubectl sends the same). */
-export const AGGREGATED_ACCEPT = ['application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList', 'application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList', 'application/json'].join(',');
+export const AGGREGATED_ACCEPT = [
+  'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList',
+  'application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList',
+  'application/json',
+].join(',');
 
 /** Whether `/api` or `/apis` answered with the aggregated document, and not with the plain list of an older server. */
 export function isAggregated(document: unknown): boolean {

@@ -16,7 +16,10 @@ export function readGroupList(document: unknown): LegacyGroup[] {
   return records(record(document)['groups']).map((group) => {
     const preferred = text(record(group['preferredVersion'])['version']);
     const versions = records(group['versions']).map((entry) => text(entry['version']));
-    return { name: text(group['name']), versions: versions.includes(preferred) ? [preferred, ...versions.filter((version) => version !== preferred)] : versions };
+    return {
+      name: text(group['name']),
+      versions: versions.includes(preferred) ? [preferred, ...versions.filter((version) => version !== preferred)] : versions,
+    };
   });
 }
 

@@ -41,7 +41,8 @@ async function legacyVersion(group: string, version: string, fetch: FetchDocumen
   try {
     return { version, resources: readResourceList(await fetch(groupVersionPath(group, version), 'application/json'), group, version), broken: null };
   } catch (cause) {
-    const isAnswer = cause instanceof RefusedError || (cause instanceof Error && 'code' in cause && cause.code === 'UND_ERR_HEADERS_TIMEOUT') || cause instanceof SyntaxError;
+    const isAnswer =
+      cause instanceof RefusedError || (cause instanceof Error && 'code' in cause && cause.code === 'UND_ERR_HEADERS_TIMEOUT') || cause instanceof SyntaxError;
     if (group === '' || !isAnswer) throw cause;
     return { version, resources: [], broken: `its discovery failed: ${messageOf(cause)} (${apiVersionOf({ group, version })})` };
   }

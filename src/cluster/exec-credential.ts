@@ -32,10 +32,13 @@ const MAX_OUTPUT_BYTES = 1 << 20;
 export function readExecConfig(value: unknown, userName: string): ExecConfig {
   const raw = record(value);
   const command = raw['command'];
-  if (typeof command !== 'string' || command === '') throw new UsageError(`User "${userName}" of the kubeconfig has an exec entry without a command: name the credential plugin in exec.command`);
+  if (typeof command !== 'string' || command === '')
+    throw new UsageError(`User "${userName}" of the kubeconfig has an exec entry without a command: name the credential plugin in exec.command`);
   const interactiveMode = text(raw['interactiveMode']);
   if (interactiveMode === 'Always') {
-    throw new UsageError(`The credential plugin "${command}" of user "${userName}" demands a terminal (interactiveMode: Always), which kubefold does not give it: use IfAvailable or Never, or a user without a plugin`);
+    throw new UsageError(
+      `The credential plugin "${command}" of user "${userName}" demands a terminal (interactiveMode: Always), which kubefold does not give it: use IfAvailable or Never, or a user without a plugin`,
+    );
   }
   return {
     command,
@@ -49,7 +52,10 @@ export function readExecConfig(value: unknown, userName: string): ExecConfig {
 }
 
 /** Runs the plugin once. Its output is a secret and never part of an error; its standard error is, shortened. */
-export function runExecPlugin(exec: ExecConfig, context: { readonly cluster: Cluster; readonly ca: Buffer | undefined; readonly directory: string; readonly env: Environment }): Promise<ExecCredential> {
+export function runExecPlugin(
+  exec: ExecConfig,
+  context: { readonly cluster: Cluster; readonly ca: Buffer | undefined; readonly directory: string; readonly env: Environment },
+): Promise<ExecCredential> {
   // As in client-go: a name is looked up in PATH, a relative path belongs to the kubeconfig's folder.
   const command = exec.command.includes('/') && !isAbsolute(exec.command) ? join(context.directory, exec.command) : exec.command;
   const env: Record<string, string | undefined> = { ...context.env };
@@ -60,14 +66,19 @@ export function runExecPlugin(exec: ExecConfig, context: { readonly cluster: Clu
     spec: { interactive: false, ...(exec.provideClusterInfo ? { cluster: clusterInfo(context.cluster, context.ca) } : {}) },
   });
   return new Promise((resolve, reject) => {
-    const child = execFile(command, [...exec.args], { env, timeout: PLUGIN_TIMEOUT_MS, killSignal: 'SIGKILL', maxBuffer: MAX_OUTPUT_BYTES, encoding: 'utf8' }, (error, stdout, stderr) => {
-      if (error !== null) return reject(new UsageError(failure(exec, error, stderr)));
-      try {
-        resolve(readExecCredential(stdout, exec));
-      } catch (cause) {
-        reject(cause);
-      }
-    });
+    const child = execFile(
+      command,
+      [...exec.args],
+      { env, timeout: PLUGIN_TIMEOUT_MS, killSignal: 'SIGKILL', maxBuffer: MAX_OUTPUT_BYTES, encoding: 'utf8' },
+      (error, stdout, stderr) => {
+        if (error !== null) return reject(new UsageError(failure(exec, error, stderr)));
+        try {
+          resolve(readExecCredential(stdout, exec));
+        } catch (cause) {
+          reject(cause);
+        }
+      },
+    );
     child.stdin?.on('error', () => {});
     child.stdin?.end();
   });
@@ -75,7 +86,8 @@ export function runExecPlugin(exec: ExecConfig, context: { readonly cluster: Clu
 
 /** Reads the plugin's answer; exported for its table of tests. */
 export function readExecCredential(stdout: string, exec: Pick<ExecConfig, 'command' | 'apiVersion'>): ExecCredential {
-  const bad = (problem: string): UsageError => new UsageError(`The credential plugin "${exec.command}" gave an answer that cannot be used: ${problem}; run it by hand to see, or update it`);
+  const bad = (problem: string): UsageError =>
+    new UsageError(`The credential plugin "${exec.command}" gave an answer that cannot be used: ${problem}; run it by hand to see, or update it`);
   let answer: Record<string, unknown>;
   try {
     answer = record(JSON.parse(stdout));
@@ -83,7 +95,8 @@ export function readExecCredential(stdout: string, exec: Pick<ExecConfig, 'comma
     throw bad('it is not JSON');
   }
   if (answer['kind'] !== 'ExecCredential') throw bad(`its kind must be ExecCredential, and is ${JSON.stringify(answer['kind'] ?? null)}`);
-  if (answer['apiVersion'] !== exec.apiVersion) throw bad(`its apiVersion must be ${exec.apiVersion} as the kubeconfig says, and is ${JSON.stringify(answer['apiVersion'] ?? null)}`);
+  if (answer['apiVersion'] !== exec.apiVersion)
+    throw bad(`its apiVersion must be ${exec.apiVersion} as the kubeconfig says, and is ${JSON.stringify(answer['apiVersion'] ?? null)}`);
   const status = record(answer['status']);
   const token = text(status['token']).trim() || null;
   const certificate = text(status['clientCertificateData']) || null;
@@ -100,7 +113,8 @@ function failure(exec: ExecConfig, error: Error & { readonly code?: unknown; rea
   const hint = exec.installHint === '' ? '' : `; its install hint: ${exec.installHint.trim()}`;
   if (error.code === 'ENOENT') return `The credential plugin "${exec.command}" was not found: install it or put it into PATH${hint}`;
   if (error.code === 'EACCES') return `The credential plugin "${exec.command}" may not be executed: check its permissions${hint}`;
-  if (error.killed === true) return `The credential plugin "${exec.command}" did not answer within ${PLUGIN_TIMEOUT_MS / 1000} s and was ended: run it by hand to see what it waits for`;
+  if (error.killed === true)
+    return `The credential plugin "${exec.command}" did not answer within ${PLUGIN_TIMEOUT_MS / 1000} s and was ended: run it by hand to see what it waits for`;
   const said = stderr.trim().slice(0, 500);
   return `The credential plugin "${exec.command}" failed${typeof error.code === 'number' ? ` with exit code ${error.code}` : ''}${said === '' ? '' : `: ${said}`}; sign in again with it or run it by hand`;
 }

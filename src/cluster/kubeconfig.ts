@@ -16,7 +16,9 @@ export interface KubeContext {
 /** client-node's user, with the fields of the format that it does not read. */
 export interface KubeUser extends User {
   readonly tokenFile?: string | undefined;
-  readonly impersonate?: { readonly uid?: string; readonly groups?: readonly string[]; readonly extra?: Readonly<Record<string, readonly string[]>> } | undefined;
+  readonly impersonate?:
+    | { readonly uid?: string; readonly groups?: readonly string[]; readonly extra?: Readonly<Record<string, readonly string[]>> }
+    | undefined;
   /** The folder of the file it came from: relative exec commands are resolved against it. */
   readonly directory: string;
 }
@@ -70,7 +72,9 @@ export async function selectContext(files: readonly KubeFile[], wanted: string |
 
   const clusterEntry = find(files, 'clusters', context.cluster);
   if (clusterEntry === null) {
-    throw new UsageError(`Context "${contextName}" of ${contextEntry.path} names cluster "${context.cluster}", which is not in the kubeconfig ${where}: add it or choose another --context`);
+    throw new UsageError(
+      `Context "${contextName}" of ${contextEntry.path} names cluster "${context.cluster}", which is not in the kubeconfig ${where}: add it or choose another --context`,
+    );
   }
   const cluster = only(() => newClusters([clusterEntry.entry]), `cluster "${context.cluster}" of ${clusterEntry.path}`);
   if (cluster.caFile) cluster.caFile = absolute(clusterEntry.path, cluster.caFile);
@@ -78,10 +82,14 @@ export async function selectContext(files: readonly KubeFile[], wanted: string |
   const userName = context.user ?? '';
   const userEntry = userName === '' ? null : find(files, 'users', userName);
   if (userName !== '' && userEntry === null) {
-    throw new UsageError(`Context "${contextName}" of ${contextEntry.path} names user "${userName}", which is not in the kubeconfig ${where}: add it or choose another --context`);
+    throw new UsageError(
+      `Context "${contextName}" of ${contextEntry.path} names user "${userName}", which is not in the kubeconfig ${where}: add it or choose another --context`,
+    );
   }
   const user =
-    userEntry === null ? { name: '', directory: dirname(contextEntry.path) } : toUser(userEntry, (entry) => only(() => newUsers([entry]), `user "${userName}" of ${userEntry.path}`));
+    userEntry === null
+      ? { name: '', directory: dirname(contextEntry.path) }
+      : toUser(userEntry, (entry) => only(() => newUsers([entry]), `user "${userName}" of ${userEntry.path}`));
   return { contextName, namespace: context.namespace ?? '', cluster, user };
 }
 

@@ -26,7 +26,7 @@ export function pushConnector(tls: TlsOptions): buildConnector.connector {
   return (options, callback) => {
     let current: Buffer | null = null;
     /** Bytes that were not read in time, in order, copied; served first. */
-    let kept: Buffer[] = [];
+    const kept: Buffer[] = [];
     const onread = {
       buffer: shared,
       callback(size: number): boolean {

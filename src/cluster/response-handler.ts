@@ -71,23 +71,26 @@ export class ResponseHandler implements Dispatcher.DispatchHandler {
     try {
       this.#options.onOpen?.();
     } catch (cause) {
-      return this.#fail(cause);
+      this.#fail(cause);
+      return;
     }
     if (headers['content-encoding'] === 'gzip') this.#gunzip = this.#newGunzip();
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#isSettled) return;
-    if (this.#refusal !== null) return this.#collect(this.#refusal, chunk);
+    if (this.#refusal !== null) this.#collect(this.#refusal, chunk);
     // zlib reads later, when the chunk is no longer ours.
-    if (this.#gunzip !== null) return void this.#gunzip.write(Buffer.from(chunk));
-    this.#deliver(chunk);
+    else if (this.#gunzip !== null) this.#gunzip.write(Buffer.from(chunk));
+    else this.#deliver(chunk);
   }
 
   onResponseEnd(): void {
     if (this.#refusal !== null) this.#refuse(this.#refusal);
     else if (this.#gunzip !== null) this.#gunzip.end();
-    else this.#finish();
+    // undici frees the connection in an immediate that it sets after this call. Ours comes behind it, so that a caller who asks
+    // for the next page at once gets the same connection and not a new one.
+    else queueMicrotask(() => setImmediate(() => this.#finish()));
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {

@@ -18,14 +18,19 @@ export async function readTlsOptions(cluster: Cluster, user: User, nowWallMs: nu
   const ca = await read(cluster.caFile, cluster.caData, `certificate-authority of cluster "${cluster.name}"`);
   const cert = await read(user.certFile, user.certData, `client-certificate of user "${user.name}"`);
   const key = await read(user.keyFile, user.keyData, `client-key of user "${user.name}"`);
-  if ((cert === null) !== (key === null)) throw new UsageError(`User "${user.name}" of the kubeconfig has a client ${cert === null ? 'key without a certificate' : 'certificate without a key'}: give both`);
+  if ((cert === null) !== (key === null))
+    throw new UsageError(
+      `User "${user.name}" of the kubeconfig has a client ${cert === null ? 'key without a certificate' : 'certificate without a key'}: give both`,
+    );
   if (cert !== null && key !== null) checkClientCertificate(cert, key, `user "${user.name}"${user.certFile ? ` (${user.certFile})` : ''}`, nowWallMs);
   if (ca !== null) {
     try {
       createSecureContext({ ca });
       new X509Certificate(ca);
     } catch {
-      throw new UsageError(`The certificate-authority of cluster "${cluster.name}"${cluster.caFile ? ` (${cluster.caFile})` : ''} is not a certificate in PEM form: take it anew from the cluster's administrator`);
+      throw new UsageError(
+        `The certificate-authority of cluster "${cluster.name}"${cluster.caFile ? ` (${cluster.caFile})` : ''} is not a certificate in PEM form: take it anew from the cluster's administrator`,
+      );
     }
   }
   return {
@@ -43,10 +48,14 @@ export function checkClientCertificate(cert: Buffer | string, key: Buffer | stri
     parsed = new X509Certificate(cert);
     createSecureContext({ cert, key });
   } catch {
-    throw new UsageError(`The client certificate and key of ${whose} cannot be used: they must be PEM and belong together; sign in again or take new ones from the cluster's administrator`);
+    throw new UsageError(
+      `The client certificate and key of ${whose} cannot be used: they must be PEM and belong together; sign in again or take new ones from the cluster's administrator`,
+    );
   }
   if (parsed.validToDate.getTime() < nowWallMs) {
-    throw new UsageError(`The client certificate of ${whose}, subject ${parsed.subject.replaceAll('\n', ', ')}, expired at ${parsed.validToDate.toISOString()}: renew it or choose another --context`);
+    throw new UsageError(
+      `The client certificate of ${whose}, subject ${parsed.subject.replaceAll('\n', ', ')}, expired at ${parsed.validToDate.toISOString()}: renew it or choose another --context`,
+    );
   }
 }
 

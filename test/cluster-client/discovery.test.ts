@@ -22,7 +22,11 @@ const core = {
           version: 'v1',
           freshness: 'Current',
           resources: [
-            aggregated('pods', 'Pod', { shortNames: ['po'], categories: ['all'], subresources: [{ subresource: 'log', responseKind: { kind: 'Pod' }, verbs: all }] }),
+            aggregated('pods', 'Pod', {
+              shortNames: ['po'],
+              categories: ['all'],
+              subresources: [{ subresource: 'log', responseKind: { kind: 'Pod' }, verbs: all }],
+            }),
             aggregated('events', 'Event'),
             aggregated('bindings', 'Binding', { verbs: ['create'] }),
             aggregated('componentstatuses', 'ComponentStatus', { verbs: ['get', 'list'], scope: 'Cluster' }),
@@ -106,7 +110,16 @@ test('the aggregated document takes two requests; a kind appears once, at the fi
   });
   expect(asked).toEqual(['/api', '/apis']);
   expect(names(discovery)).toEqual(expected);
-  expect(discovery.kinds[0]).toEqual({ group: '', version: 'v1', resource: 'pods', kind: 'Pod', namespaced: true, singular: 'pod', shortNames: ['po'], categories: ['all'] });
+  expect(discovery.kinds[0]).toEqual({
+    group: '',
+    version: 'v1',
+    resource: 'pods',
+    kind: 'Pod',
+    namespaced: true,
+    singular: 'pod',
+    shortNames: ['po'],
+    categories: ['all'],
+  });
 });
 
 test('a stale group is listed as broken and hides no other', async () => {

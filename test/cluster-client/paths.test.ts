@@ -20,10 +20,14 @@ test('names with signs that mean something in a URL are escaped', () => {
 test('a list query leaves out what is absent and escapes the rest', () => {
   expect(listQuery({})).toBe('');
   expect(listQuery({ resourceVersion: '' })).toBe('');
-  expect(listQuery({ limit: 500, continue: 'a+/=', resourceVersion: '0', labelSelector: 'tier!=scratch,a in (b, c)' })).toBe('?limit=500&continue=a%2B%2F%3D&resourceVersion=0&labelSelector=tier!%3Dscratch%2Ca%20in%20(b%2C%20c)');
+  expect(listQuery({ limit: 500, continue: 'a+/=', resourceVersion: '0', labelSelector: 'tier!=scratch,a in (b, c)' })).toBe(
+    '?limit=500&continue=a%2B%2F%3D&resourceVersion=0&labelSelector=tier!%3Dscratch%2Ca%20in%20(b%2C%20c)',
+  );
 });
 
 test('a watch always asks for bookmarks, and a streaming list as WL-S2 says', () => {
   expect(watchQuery({ resourceVersion: '12', timeoutSeconds: 300 })).toBe('?watch=true&allowWatchBookmarks=true&timeoutSeconds=300&resourceVersion=12');
-  expect(watchQuery({ resourceVersion: '', timeoutSeconds: 300, sendInitialEvents: true })).toBe('?watch=true&allowWatchBookmarks=true&timeoutSeconds=300&sendInitialEvents=true&resourceVersionMatch=NotOlderThan');
+  expect(watchQuery({ resourceVersion: '', timeoutSeconds: 300, sendInitialEvents: true })).toBe(
+    '?watch=true&allowWatchBookmarks=true&timeoutSeconds=300&sendInitialEvents=true&resourceVersionMatch=NotOlderThan',
+  );
 });

@@ -80,7 +80,8 @@ test('property: against a plain list, places in use never pass the capacity and 
       let line: { readonly abort: AbortController; state: 'waiting' | 'started' | 'aborted' }[] = [];
       const expectStarted = async (): Promise<void> => {
         const before = line;
-        for (const waiter of line) if (held.length + line.filter((w) => w.state === 'started').length < capacity && waiter.state === 'waiting') waiter.state = 'started';
+        for (const waiter of line)
+          if (held.length + line.filter((w) => w.state === 'started').length < capacity && waiter.state === 'waiting') waiter.state = 'started';
         line = line.filter((waiter) => waiter.state === 'waiting');
         await new Promise((resolve) => setImmediate(resolve));
         expect(semaphore.waiting).toBe(line.length);

@@ -18,7 +18,23 @@ export class TestAuthority {
   #serial = 0;
 
   constructor() {
-    this.#openssl(['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=kubefold test authority', '-keyout', this.#keyFile, '-out', this.certFile]);
+    this.#openssl([
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-days',
+      '2',
+      '-subj',
+      '/CN=kubefold test authority',
+      '-keyout',
+      this.#keyFile,
+      '-out',
+      this.certFile,
+    ]);
   }
 
   get cert(): Buffer {
@@ -29,9 +45,38 @@ export class TestAuthority {
   issue(options: { readonly commonName: string; readonly names?: readonly string[]; readonly days?: number }): CertificatePair {
     const base = join(this.directory, `issued-${++this.#serial}`);
     const [keyFile, requestFile, certFile, extensionFile] = [`${base}.key`, `${base}.csr`, `${base}.crt`, `${base}.ext`];
-    this.#openssl(['req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', `/CN=${options.commonName}`, '-keyout', keyFile, '-out', requestFile]);
+    this.#openssl([
+      'req',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-subj',
+      `/CN=${options.commonName}`,
+      '-keyout',
+      keyFile,
+      '-out',
+      requestFile,
+    ]);
     writeFileSync(extensionFile, options.names === undefined ? 'basicConstraints=CA:FALSE\n' : `subjectAltName=${options.names.join(',')}\n`);
-    this.#openssl(['x509', '-req', '-in', requestFile, '-CA', this.certFile, '-CAkey', this.#keyFile, '-CAcreateserial', '-extfile', extensionFile, '-days', String(options.days ?? 2), '-out', certFile]);
+    this.#openssl([
+      'x509',
+      '-req',
+      '-in',
+      requestFile,
+      '-CA',
+      this.certFile,
+      '-CAkey',
+      this.#keyFile,
+      '-CAcreateserial',
+      '-extfile',
+      extensionFile,
+      '-days',
+      String(options.days ?? 2),
+      '-out',
+      certFile,
+    ]);
     return { cert: readFileSync(certFile), key: readFileSync(keyFile), certFile, keyFile };
   }
 
