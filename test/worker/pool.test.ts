@@ -1,0 +1,265 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { SlabPool } from '../../src/cache/body-pool.ts';
+import { isDirty, ObjectCache } from '../../src/cache/object-cache.ts';
+import { silentLogger } from '../../src/kit/log.ts';
+import { seededRandom } from '../../src/kit/random.ts';
+import { type ObjectKey, objectKey } from '../../src/model/key.ts';
+import type { Kind } from '../../src/model/kind.ts';
+import { createWorkQueue, type ObservedQueue } from '../../src/queue/work-queue.ts';
+import { Parked } from '../../src/worker/parked.ts';
+import { WorkerPool } from '../../src/worker/pool.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { ModelStorage } from '../support/model-storage.ts';
+
+const pods: Kind = { group: '', version: 'v1', resource: 'pods', kind: 'Pod', namespaced: true, singular: 'pod', shortNames: [], categories: [] };
+
+class World {
+  readonly clock = new ManualClock();
+  readonly bodies = new SlabPool(8 * 1024 * 1024);
+  readonly cache = new ObjectCache(['']);
+  readonly parked = new Parked();
+  readonly storage: ModelStorage;
+  readonly queue: ObservedQueue;
+  readonly workers: WorkerPool;
+  readonly settled: string[] = [];
+  readonly latencies: number[] = [];
+  readonly readAgain: ObjectKey[] = [];
+
+  constructor(workers = 2, batchLimit = 100) {
+    this.storage = new ModelStorage(batchLimit);
+    this.queue = createWorkQueue({ name: 'pods', clock: this.clock, random: seededRandom(1) });
+    this.workers = new WorkerPool({
+      kind: pods,
+      cache: this.cache,
+      queue: this.queue,
+      storage: this.storage,
+      parked: this.parked,
+      clock: this.clock,
+      log: silentLogger,
+      events: { settled: (op, outcome) => void this.settled.push(`${op} ${outcome}`), stored: (seconds) => void this.latencies.push(seconds) },
+      readAgain: (key) => void this.readAgain.push(key),
+      records: () => [],
+    });
+    this.workers.resize(workers);
+  }
+
+  put(name: string, revision: number, uid = name): void {
+    const key = objectKey('ns', name);
+    const bytes = Buffer.from(`${uid}@${revision}`);
+    const source = { size: bytes.length, copyTo: (target: Uint8Array, at: number) => target.set(bytes, at) };
+    const verdict = this.cache.see(this.cache.scope(''), { key, uid, revision: String(revision) }, this.clock.now(), null, () => this.bodies.store(source));
+    if (isDirty(verdict)) this.queue.add(key);
+  }
+
+  remove(name: string, revision: number, uid = name): void {
+    const key = objectKey('ns', name);
+    if (isDirty(this.cache.remove(this.cache.scope(''), key, uid, String(revision), this.clock.now()))) this.queue.add(key);
+  }
+
+  /** Lets everything run that can run without time passing. */
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 20; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+
+  async pass(ms: number): Promise<void> {
+    await this.settle();
+    this.clock.advance(ms);
+    await this.settle();
+  }
+
+  rows(): Record<string, string> {
+    return Object.fromEntries([...this.storage.rows].map(([id, row]) => [id, row.body]));
+  }
+
+  async end(): Promise<void> {
+    this.queue.shutDown();
+    await this.workers.ended();
+  }
+}
+
+describe('workers', () => {
+  let world: World;
+  afterEach(() => world.end());
+
+  test('CT-S4: a burst on one object while it is being written becomes one more write, of the newest state', async () => {
+    world = new World();
+    let open = (): void => {};
+    world.storage.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    world.put('a', 1);
+    await world.settle();
+    for (let revision = 2; revision <= 1000; revision++) world.put('a', revision);
+    open();
+    await world.settle();
+    expect(world.storage.log.map((write) => write.revision)).toEqual(['1', '1000']);
+    expect(world.rows()).toEqual({ 'pods/ns/a': 'a@1000' });
+  });
+
+  test('a body in a worker’s hands keeps its bytes while newer ones arrive', async () => {
+    world = new World();
+    let open = (): void => {};
+    world.storage.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    world.put('a', 1);
+    await world.settle();
+    world.put('a', 2);
+    for (let index = 0; index < 500; index++) world.put(`other-${index}`, 3);
+    world.storage.fault = (write) => (write.type === 'put' && write.meta.revision === '1' ? (expect(Buffer.from(write.body).toString()).toBe('a@1'), null) : null);
+    open();
+    await world.settle();
+    expect(world.rows()['pods/ns/a']).toBe('a@2');
+  });
+
+  test('CT-T8: a failed write is tried again with a growing delay, others go on meanwhile', async () => {
+    world = new World();
+    let failures = 3;
+    world.storage.fault = (write) => (write.type === 'put' && write.meta.uid === 'bad' && failures-- > 0 ? { outcome: { kind: 'retry', error: 'disk full' }, happened: false } : null);
+    world.put('bad', 1);
+    world.put('good', 2);
+    await world.settle();
+    expect(world.rows()).toEqual({ 'pods/ns/good': 'good@2' });
+    for (let step = 0; step < 10; step++) await world.pass(50);
+    expect(world.rows()).toEqual({ 'pods/ns/good': 'good@2', 'pods/ns/bad': 'bad@1' });
+    expect(world.queue.requeues(objectKey('ns', 'bad'))).toBe(0);
+  });
+
+  test('a write that was reported as failed but happened is settled without writing twice', async () => {
+    world = new World();
+    let first = true;
+    world.storage.fault = () => {
+      if (!first) return null;
+      first = false;
+      return { outcome: { kind: 'retry', error: 'timed out' }, happened: true };
+    };
+    world.put('a', 1);
+    await world.pass(1000);
+    expect(world.settled).toEqual(['put retry', 'put unchanged']);
+    expect(world.storage.log).toHaveLength(1);
+  });
+
+  test('a rejected object is parked alone; a change of it is tried again and released', async () => {
+    world = new World();
+    world.storage.fault = (write) => (write.type === 'put' && Buffer.from(write.body).toString() === 'bad@1' ? { outcome: { kind: 'rejected', error: 'too large' }, happened: false } : null);
+    world.put('bad', 1);
+    world.put('good', 2);
+    await world.pass(600_000);
+    expect(world.settled.filter((line) => line === 'put rejected')).toHaveLength(1);
+    expect([...world.parked.list()]).toEqual([['ns/bad', expect.objectContaining({ error: 'too large', revision: '1', attempts: 1 })]]);
+    expect(world.rows()).toEqual({ 'pods/ns/good': 'good@2' });
+    world.put('bad', 3);
+    await world.settle();
+    expect(world.parked.size).toBe(0);
+    expect(world.rows()['pods/ns/bad']).toBe('bad@3');
+  });
+
+  test('created and deleted before anybody looked is no write at all', async () => {
+    world = new World();
+    world.put('a', 1);
+    world.remove('a', 2);
+    await world.settle();
+    expect(world.storage.log).toEqual([]);
+    expect(world.cache.get(objectKey('ns', 'a'))).toBeUndefined();
+  });
+
+  test('deleted and recreated under one name ends as the new object, in one write', async () => {
+    world = new World();
+    world.put('a', 1, 'old');
+    await world.settle();
+    world.remove('a', 2, 'old');
+    world.put('a', 3, 'new');
+    await world.settle();
+    expect(world.rows()).toEqual({ 'pods/ns/a': 'new@3' });
+    expect(world.storage.log).toHaveLength(2);
+  });
+
+  test('a row of an earlier incarnation is deleted although the later one was never stored', async () => {
+    world = new World();
+    world.put('a', 1, 'old');
+    await world.settle();
+    world.put('a', 2, 'new');
+    world.remove('a', 3, 'new');
+    await world.settle();
+    expect(world.rows()).toEqual({});
+  });
+
+  test('a delete after a write of unknown outcome removes the row, whichever of the two it holds', async () => {
+    for (const happened of [true, false]) {
+      world = new World();
+      world.put('a', 1, 'old');
+      await world.settle();
+      world.storage.fault = (write) => (write.type === 'put' ? { outcome: { kind: 'retry', error: 'reset' }, happened } : null);
+      world.put('a', 2, 'new');
+      await world.settle();
+      world.remove('a', 3, 'new');
+      await world.pass(10_000);
+      await world.pass(10_000);
+      expect(world.rows()).toEqual({});
+      if (happened) await world.end();
+    }
+  });
+
+  test('an object whose body was let go is sent for reading, and written when it is back', async () => {
+    world = new World();
+    const key = objectKey('ns', 'a');
+    const state = world.cache.scope('');
+    world.cache.see(state, { key, uid: 'a', revision: '1' }, 0, null, () => null);
+    world.queue.add(key);
+    await world.settle();
+    expect(world.readAgain).toEqual([key]);
+    world.put('a', 1);
+    world.queue.add(key);
+    await world.settle();
+    expect(world.rows()).toEqual({ 'pods/ns/a': 'a@1' });
+  });
+
+  test('minIntervalSeconds: at most one write per object in that time, the last state always arrives', async () => {
+    world = new World();
+    world.workers.minIntervalMs = 10_000;
+    for (let revision = 1; revision <= 20; revision++) {
+      world.put('a', revision);
+      await world.pass(1_000);
+    }
+    await world.pass(10_000);
+    expect(world.storage.log.map((write) => write.revision)).toEqual(['1', '11', '20']);
+  });
+
+  test('fewer workers finish what they hold; more start at once', async () => {
+    world = new World(8, 1);
+    let open = (): void => {};
+    world.storage.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    for (let index = 0; index < 20; index++) world.put(`p${index}`, index + 1);
+    await world.settle();
+    expect(world.queue.held).toBe(8);
+    world.workers.resize(2);
+    open();
+    world.storage.gate = null;
+    await world.settle();
+    expect(world.storage.rows.size).toBe(20);
+    world.workers.resize(16);
+    world.put('last', 99);
+    await world.settle();
+    expect(world.storage.rows.size).toBe(21);
+    expect(() => world.workers.resize(0)).toThrow('"workers" must be an integer >= 1, current value is 0');
+  });
+
+  test('50,000 keys failing at once, then recovering: none is lost, each is written once, no stampede', async () => {
+    world = new World(4, 500);
+    world.storage.fault = () => ({ outcome: { kind: 'retry', error: 'storage is away' }, happened: false });
+    for (let index = 0; index < 50_000; index++) world.put(`p${index}`, index + 1);
+    for (let second = 0; second < 20; second++) await world.pass(1_000);
+    world.storage.fault = () => null;
+    const perSecond: number[] = [];
+    for (let second = 0; second < 90; second++) {
+      const before = world.storage.log.length;
+      for (let part = 0; part < 10; part++) await world.pass(100);
+      perSecond.push(world.storage.log.length - before);
+    }
+    expect(world.storage.rows.size).toBe(50_000);
+    expect(world.storage.log).toHaveLength(50_000);
+    expect(Math.max(...perSecond)).toBeLessThan(25_000);
+  });
+});
