@@ -1,0 +1,200 @@
+import type { RawObject } from '../model/raw-object.ts';
+import { isRevision, type Revision } from '../model/revision.ts';
+import { JsonError } from './error.ts';
+import { ObjectScanner, type TypeMeta } from './scanner.ts';
+import { type ApiStatus, membersOf, readStatus, textOf } from './status.ts';
+import { LONGEST_BYTES, Tail } from './tail.ts';
+import { asBuffer, viewOf, Words } from './text.ts';
+import { fail, INCOMPLETE, skipColon, skipKey, skipSpace, skipValue } from './walk.ts';
+
+export type ChangeType = 'ADDED' | 'MODIFIED' | 'DELETED';
+
+export interface WatchReaderOptions extends TypeMeta {
+  /** One change (SV-S7); the object is valid during the call only. */
+  readonly onEvent: (type: ChangeType, object: RawObject) => void;
+  /** Everything up to `revision` was sent. `initialEventsEnd` ends the list part of a streaming list (SV-S10). */
+  readonly onBookmark: (revision: Revision, initialEventsEnd: boolean) => void;
+  /** An ERROR event (SV-S5). The server ends the stream after it. */
+  readonly onError: (status: ApiStatus) => void;
+  /**
+   * A line that is not valid JSON, is no event, or whose object cannot be mirrored. The stream goes on with the next (RF-S14).
+   * `type` is what the line was, as far as it said so before it broke: a DELETED that cannot be read must not be lost.
+   */
+  readonly onDamaged: (error: Error, type: ChangeType | null) => void;
+  /** The longest line in bytes: bounds the memory. Default 16 MiB. */
+  readonly maxLineBytes?: number | undefined;
+}
+
+const NEWLINE = 0x0a;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+
+const TYPES = ['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK', 'ERROR'] as const;
+type EventType = (typeof TYPES)[number];
+
+const TYPE_WORDS = new Words(...TYPES);
+const KEYS = new Words('type', 'object');
+const NAME_OF_LINE = 'a watch line';
+const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
+
+/**
+ * Reads a watch stream in chunks: one event a line (SV-S6), `type` and `object` in any order. A line inside one chunk is read where
+ * it stands; only a line over several chunks is copied together, and only its object is walked, once.
+ *
+ * Throws JsonError when a line passes the bound, and what a callback throws; the reader is of no use afterwards.
+ */
+export class WatchReader {
+  readonly #options: WatchReaderOptions;
+  readonly #scanner: ObjectScanner;
+  readonly #maxLineBytes: number;
+  readonly #tail = new Tail();
+  /** Of the line that was read last: its `type`, null when it is not one of ours, and where the value of `object` is. */
+  #type: EventType | null = null;
+  #objectAt = INCOMPLETE;
+  #objectEnd = INCOMPLETE;
+
+  constructor(options: WatchReaderOptions) {
+    this.#options = options;
+    this.#scanner = new ObjectScanner(options);
+    this.#maxLineBytes = options.maxLineBytes ?? LONGEST_BYTES;
+  }
+
+  /** Takes in the next piece of the stream; calls back for every line that it completes before it returns. */
+  push(chunk: Uint8Array): void {
+    const bytes = asBuffer(chunk);
+    const tail = this.#tail;
+    let at = 0;
+    let newline = bytes.indexOf(NEWLINE);
+    if (tail.length > 0) {
+      at = newline === -1 ? bytes.length : newline + 1;
+      tail.append(bytes, 0, at);
+      this.#checkLength(tail.length);
+      if (newline === -1) return;
+      this.#line(tail.bytes, 0, tail.length - 1);
+      tail.drop(tail.length);
+      newline = bytes.indexOf(NEWLINE, at);
+    }
+    for (; newline !== -1; newline = bytes.indexOf(NEWLINE, at)) {
+      this.#checkLength(newline + 1 - at);
+      this.#line(bytes, at, newline);
+      at = newline + 1;
+    }
+    this.#checkLength(bytes.length - at);
+    tail.append(bytes, at, bytes.length);
+    this.#scanner.release();
+  }
+
+  /**
+   * The stream ended cleanly. A last line without its newline counts when it is whole (an object ends itself); else the stream is
+   * `truncated`: nothing is lost by it, for the revision has not passed it.
+   */
+  end(): 'complete' | 'truncated' {
+    const tail = this.#tail;
+    const length = tail.length;
+    const isWhole = this.#isWhole(tail.bytes, length);
+    if (isWhole) this.#line(tail.bytes, 0, length);
+    tail.drop(length);
+    this.#scanner.release();
+    return isWhole ? 'complete' : 'truncated';
+  }
+
+  #checkLength(length: number): void {
+    if (length <= this.#maxLineBytes) return;
+    throw new JsonError({ offset: this.#maxLineBytes, expected: `the end of the line within ${this.#maxLineBytes} bytes`, found: 'more', where: NAME_OF_LINE });
+  }
+
+  /** A line that breaks the grammar counts as whole: more of it would not mend it. */
+  #isWhole(bytes: Buffer, end: number): boolean {
+    const data = viewOf(bytes);
+    try {
+      return skipSpace(data, 0, end) >= end || skipValue(data, 0, end) !== INCOMPLETE;
+    } catch {
+      return true;
+    }
+  }
+
+  #line(bytes: Buffer, from: number, to: number): void {
+    const { onEvent, onError, onDamaged } = this.#options;
+    const scanner = this.#scanner;
+    try {
+      if (!this.#parse(bytes, from, to)) return;
+    } catch (cause) {
+      if (!(cause instanceof JsonError)) throw cause;
+      return onDamaged(cause.within(NAME_OF_LINE, -from), isChange(this.#type) ? this.#type : null);
+    }
+    switch (this.#type) {
+      case 'ADDED':
+      case 'MODIFIED':
+      case 'DELETED':
+        return scanner.problem === null ? onEvent(this.#type, scanner) : onDamaged(scanner.damage(), this.#type);
+      case 'BOOKMARK':
+        return this.#bookmark(membersOf(this.#parsedObject(bytes)));
+      case 'ERROR':
+        return onError(readStatus(this.#parsedObject(bytes)));
+      case null:
+        return onDamaged(new Error(`Cannot read a watch line of kind ${this.#options.kind}: it has no event type that is known`), null);
+    }
+  }
+
+  #bookmark(object: Readonly<Record<string, unknown>>): void {
+    const metadata = membersOf(object['metadata']);
+    const revision = textOf(metadata['resourceVersion']);
+    if (isRevision(revision)) this.#options.onBookmark(revision, membersOf(metadata['annotations'])[INITIAL_EVENTS_END] === 'true');
+    else this.#options.onDamaged(new Error(`Cannot read a bookmark of kind ${this.#options.kind}: metadata.resourceVersion is not a positive decimal number`), null);
+  }
+
+  #parsedObject(bytes: Buffer): unknown {
+    return JSON.parse(bytes.toString('utf8', this.#objectAt, this.#objectEnd));
+  }
+
+  /** Walks one line to its end. After it the object of a change is in the scanner. False for a blank line. */
+  #parse(bytes: Buffer, from: number, to: number): boolean {
+    const data = viewOf(bytes);
+    this.#type = null;
+    this.#objectAt = INCOMPLETE;
+    let scannedAt = INCOMPLETE;
+    let i = skipSpace(data, from, to);
+    if (i >= to) return false;
+    if (data.getUint8(i) !== OPEN_BRACE) fail(data, i, 'a watch event');
+    i = skipSpace(data, i + 1, to);
+    for (;;) {
+      const keyAt = i;
+      const keyEnd = skipKey(data, i, to);
+      const at = keyEnd === INCOMPLETE ? INCOMPLETE : skipColon(data, keyEnd, to);
+      if (at === INCOMPLETE) throw cutShort(to);
+      const which = KEYS.indexOf(bytes, keyAt, keyEnd);
+      if (which === 1 && isChange(this.#type)) {
+        i = this.#scanner.scan(bytes, at, to);
+        scannedAt = at;
+      } else {
+        i = skipValue(data, at, to);
+      }
+      if (i === INCOMPLETE) throw cutShort(to);
+      if (which === 0) this.#type = data.getUint8(at) === QUOTE ? (TYPES[TYPE_WORDS.indexOf(bytes, at, i)] ?? null) : null;
+      if (which === 1) {
+        this.#objectAt = at;
+        this.#objectEnd = i;
+      }
+      i = skipSpace(data, i, to);
+      if (i >= to) throw cutShort(to);
+      if (data.getUint8(i) === CLOSE_BRACE) break;
+      if (data.getUint8(i) !== COMMA) fail(data, i, '"," or "}"');
+      i = skipSpace(data, i + 1, to);
+    }
+    i = skipSpace(data, i + 1, to);
+    if (i < to) fail(data, i, 'the end of the line');
+    if (this.#objectAt === INCOMPLETE) throw new JsonError({ offset: to, expected: '"object"', found: 'an event without it' });
+    if (isChange(this.#type) && scannedAt !== this.#objectAt) this.#scanner.scan(bytes, this.#objectAt, this.#objectEnd);
+    return true;
+  }
+}
+
+function isChange(type: EventType | null): type is ChangeType {
+  return type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED';
+}
+
+function cutShort(offset: number): JsonError {
+  return new JsonError({ offset, expected: 'more of the event', found: 'the end of the line' });
+}
