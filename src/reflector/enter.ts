@@ -138,7 +138,7 @@ export function backOff(
     { at: 'waiting', memory: { ...memory, failures, healthySince: null }, until, next },
     [
       ...before,
-      { do: 'note', note: { what: 'failed', during: what.during, failure, delayMs, failures, then: next.then } },
+      { do: 'note', note: { what: 'failed', during: what.during, failure, delayMs, failures, go: next.go } },
       {
         do: 'status',
         status: { at: 'waiting', untilMs: until, error: failure.message, httpStatus: httpStatusOf(failure) },
@@ -149,13 +149,7 @@ export function backOff(
 }
 
 /** A list whose revision went back: another cluster, or a restored one. Begin again and say so (section 8, design.md 3). */
-export function regress(
-  plan: ListPlan,
-  memory: Memory,
-  found: Revision,
-  context: Context,
-  before: readonly Effect[],
-): Step {
+export function regress(plan: ListPlan, memory: Memory, found: Revision, context: Context, before: readonly Effect[]): Step {
   const note: Effect = { do: 'note', note: { what: 'regressed', known: memory.known ?? '', found } };
   const fresh: Memory = { ...memory, known: null };
   return enterList({ ...plan, reason: 'regressed', anyRevision: false }, fresh, context, [...before, note]);

@@ -70,7 +70,7 @@ export function failed(state: Listing, failure: Failure, context: Context): Step
     const down = fallBack({ ...plan, lostTokens }, memory, context.options);
     // The last rung has no continue token to lose; should a server invent one, it must not become a hot loop.
     if (plan.mode === 'full') {
-      return backOff({ during: 'list', failure, next: { then: 'list', plan: down } }, memory, context, abort);
+      return backOff({ during: 'list', failure, next: { go: 'list', plan: down } }, memory, context, abort);
     }
     const note: Effect = { do: 'note', note: { what: 'fallback', from: plan.mode, to: down.mode, failure } };
     return enterList(down, memory, context, [...abort, note]);
@@ -78,7 +78,7 @@ export function failed(state: Listing, failure: Failure, context: Context): Step
   // A later page that was refused before its first byte can be asked for again with the same token: the pages read so far stay good.
   if (state.page > 1 && !state.partial && isTransient(failure) && state.tries + 1 < context.options.pageTries) {
     const listing: Listing = { ...state, phase: 'room', tries: state.tries + 1 };
-    return backOff({ during: 'list', failure, next: { then: 'page', listing } }, memory, context, []);
+    return backOff({ during: 'list', failure, next: { go: 'page', listing } }, memory, context, []);
   }
   return giveUp(state, failure, context, []);
 }
@@ -110,13 +110,9 @@ export function aborting(state: { readonly open: boolean }): readonly Effect[] {
 function giveUp(state: Listing, failure: Failure, context: Context, before: readonly Effect[]): Step {
   const { plan, memory } = state;
   const isOver = plan.mode === 'full' || (isExpired(failure) && plan.lostTokens + 1 >= LOST_TOKENS);
-  const next = isOver
-    ? fallBack(plan, memory, context.options)
-    : isExpired(failure)
-      ? { ...plan, lostTokens: plan.lostTokens + 1 }
-      : plan;
+  const next = isOver ? fallBack(plan, memory, context.options) : isExpired(failure) ? { ...plan, lostTokens: plan.lostTokens + 1 } : plan;
   const abort = aborting(state);
-  return backOff({ during: 'list', failure, next: { then: 'list', plan: next } }, memory, context, [...before, ...abort]);
+  return backOff({ during: 'list', failure, next: { go: 'list', plan: next } }, memory, context, [...before, ...abort]);
 }
 
 /** A later page answered that its token is too old (410), or that it is none at all (400). */

@@ -23,11 +23,7 @@ import type { Context, Effect, Idle, Input, Memory, ResyncReason, State, Step, W
  */
 export const START: State = { at: 'idle', owed: null };
 
-type Cell<S extends State['at'], I extends Input['type']> = (
-  state: Extract<State, { at: S }>,
-  input: Extract<Input, { type: I }>,
-  context: Context,
-) => Step;
+type Cell<S extends State['at'], I extends Input['type']> = (state: Extract<State, { at: S }>, input: Extract<Input, { type: I }>, context: Context) => Step;
 
 type Row<S extends State['at']> = { readonly [I in Input['type']]: Cell<S, I> };
 
@@ -93,8 +89,7 @@ export const TABLE: Table = {
     opened: (state, _input, context) => watching.opened(state, context),
     heard: (state, input, context) => watching.heard(state, input, context),
     // A second end bookmark is a bookmark.
-    initialEnd: (state, input, context) =>
-      watching.heard(state, { type: 'heard', revision: input.revision, events: 0, bookmark: false }, context),
+    initialEnd: (state, input, context) => watching.heard(state, { type: 'heard', revision: input.revision, events: 0, bookmark: false }, context),
     errorEvent: (state, input, context) => watching.errorEvent(state, input.failure, context),
     deleteLost: (state, _input, context) => watching.deleteLost(state, context),
     failed: (state, input, context) => watching.failed(state, input.failure, context),
@@ -110,7 +105,7 @@ export const TABLE: Table = {
     wake: (state, _input, context) => {
       if (context.now < state.until) return [state, [{ do: 'wakeAt', at: state.until }]];
       const { next, memory } = state;
-      switch (next.then) {
+      switch (next.go) {
         case 'watch':
           return enterWatch(next.from, memory, context, []);
         case 'list':
@@ -124,11 +119,11 @@ export const TABLE: Table = {
     },
     // The wait itself stays: it protects the server, whatever is asked next.
     resync: (state, input, context) => {
-      if (input.reason === 'audit' && state.next.then !== 'watch') return [state, []];
+      if (input.reason === 'audit' && state.next.go !== 'watch') return [state, []];
       const wish = reasonOf(state) === 'regressed' ? 'regressed' : input.reason;
       const memory: Memory = wish === 'regressed' ? { ...state.memory, known: null } : state.memory;
       const plan = newPlan(wish, memory, context.options);
-      return [{ ...state, memory, next: { then: 'list', plan } }, leaving(state)];
+      return [{ ...state, memory, next: { go: 'list', plan } }, leaving(state)];
     },
     stop: (state) => stopping(leaving(state)),
     start: ignore,
@@ -172,11 +167,11 @@ function stopping(before: readonly Effect[]): Step {
 
 /** A wait between two pages holds a list open. */
 function leaving(state: Waiting): readonly Effect[] {
-  return state.next.then === 'page' ? listing.aborting(state.next.listing) : [];
+  return state.next.go === 'page' ? listing.aborting(state.next.listing) : [];
 }
 
 function reasonOf(state: Waiting): string | null {
-  switch (state.next.then) {
+  switch (state.next.go) {
     case 'watch':
       return null;
     case 'list':

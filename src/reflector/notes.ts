@@ -7,26 +7,31 @@ import type { Note } from './state.ts';
 export function writeNote(log: Logger, target: { readonly kind: Kind; readonly scope: Scope }, note: Note): void {
   switch (note.what) {
     case 'failed': {
-      const { failure, delayMs, failures, during, then } = note;
-      const fields = { ...fieldsOf(failure), during, then, failures, delayMs: Math.round(delayMs), ...hint(target, failure) };
-      return log[loudness(delayMs, failure)](sentence(failure), fields);
+      const { failure, delayMs, failures, during, go } = note;
+      const fields = { ...fieldsOf(failure), during, next: go, failures, delayMs: Math.round(delayMs), ...hint(target, failure) };
+      log[loudness(delayMs, failure)](sentence(failure), fields);
+      break;
     }
     case 'fallback':
-      return log.info('a list of this kind is fetched another way', { from: note.from, to: note.to, ...fieldsOf(note.failure) });
+      log.info('a list of this kind is fetched another way', { from: note.from, to: note.to, ...fieldsOf(note.failure) });
+      break;
     case 'restarted':
-      return log.info('a list of this kind is begun again', fieldsOf(note.failure));
+      log.info('a list of this kind is begun again', fieldsOf(note.failure));
+      break;
     case 'regressed':
-      return log.warn('the history of the cluster went back: it was restored, or another cluster answers; this kind is listed again', {
+      log.warn('the history of the cluster went back: it was restored, or another cluster answers; this kind is listed again', {
         known: note.known,
         found: note.found,
       });
+      break;
     case 'lateBookmark':
-      return note.events === 0
-        ? log.warn('a streaming list has sent nothing yet', { silentMs: note.silentMs })
-        : log.warn('a streaming list has not said yet that its initial events are complete', {
-            events: note.events,
-            lastEventMsAgo: note.silentMs,
-          });
+      if (note.events === 0) log.warn('a streaming list has sent nothing yet', { silentMs: note.silentMs });
+      else
+        log.warn('a streaming list has not said yet that its initial events are complete', {
+          events: note.events,
+          lastEventMsAgo: note.silentMs,
+        });
+      break;
   }
 }
 

@@ -90,9 +90,9 @@ export interface Watching {
 
 /** What comes after the wait. `page` keeps the pages already read: the list is still open in the sink. */
 export type Next =
-  | { readonly then: 'watch'; readonly from: Revision }
-  | { readonly then: 'list'; readonly plan: ListPlan }
-  | { readonly then: 'page'; readonly listing: Listing };
+  | { readonly go: 'watch'; readonly from: Revision }
+  | { readonly go: 'list'; readonly plan: ListPlan }
+  | { readonly go: 'page'; readonly listing: Listing };
 
 export interface Waiting {
   readonly at: 'waiting';
@@ -158,7 +158,7 @@ export type Note =
       readonly failure: Failure;
       readonly delayMs: number;
       readonly failures: number;
-      readonly then: Next['then'];
+      readonly go: Next['go'];
     }
   | { readonly what: 'fallback'; readonly from: ListPlan['mode']; readonly to: ListPlan['mode']; readonly failure: Failure }
   | { readonly what: 'restarted'; readonly failure: Failure }

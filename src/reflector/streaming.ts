@@ -69,7 +69,7 @@ export function failed(state: Streaming, failure: Failure, context: Context, bef
   }
   if (failure.kind !== 'answer') return cut(state, failure, context, before);
   if (isThrottled(failure)) {
-    return backOff({ during: 'stream', failure, next: { then: 'list', plan } }, memory, context, leave);
+    return backOff({ during: 'stream', failure, next: { go: 'list', plan } }, memory, context, leave);
   }
   return down(state, failure, context, leave);
 }
@@ -113,7 +113,7 @@ function cut(state: Streaming, failure: Failure, context: Context, before: reado
   const cutStreams = state.plan.cutStreams + (state.open ? 1 : 0);
   const counted = { ...state.plan, cutStreams };
   const plan = cutStreams >= CUT_STREAMS ? fallBack(counted, memory, context.options) : counted;
-  return backOff({ during: 'stream', failure, next: { then: 'list', plan } }, memory, context, leave);
+  return backOff({ during: 'stream', failure, next: { go: 'list', plan } }, memory, context, leave);
 }
 
 function down(state: Streaming, failure: Failure, context: Context, leave: readonly Effect[]): Step {

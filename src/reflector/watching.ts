@@ -67,7 +67,7 @@ export function ended(state: Watching, context: Context): Step {
   // A stream of many short watches with an event in each must not become a stream of requests.
   const isShort = now - (state.openedAt ?? now) < options.shortWatchMs;
   const ms = isShort ? options.backoff.baseMs * (1 + random) : options.rewatchJitterMs * random;
-  return pause(ms, { then: 'watch', from: state.revision }, { ...state.memory, shortWatches: 0 }, context);
+  return pause(ms, { go: 'watch', from: state.revision }, { ...state.memory, shortWatches: 0 }, context);
 }
 
 /** The watchdog (RF-S18). Silence puts only the connection in doubt, so the watch is asked again from where it was. */
@@ -111,12 +111,12 @@ function veryShort(state: Watching, failure: Failure, context: Context): Step {
 }
 
 function watchAfter(state: Watching, failure: Failure, context: Context, before: readonly Effect[]): Step {
-  const next: Next = { then: 'watch', from: state.revision };
+  const next: Next = { go: 'watch', from: state.revision };
   return backOff({ during: 'watch', failure, next }, state.memory, context, before);
 }
 
 /** Also a 410 waits: after a restart of the server every watch of every client gets one (apiserver-observed 0.2). */
 function listAfter(state: Watching, reason: ListReason, failure: Failure, context: Context, before: readonly Effect[]): Step {
   const plan = newPlan(reason, state.memory, context.options);
-  return backOff({ during: 'watch', failure, next: { then: 'list', plan } }, state.memory, context, before);
+  return backOff({ during: 'watch', failure, next: { go: 'list', plan } }, state.memory, context, before);
 }

@@ -1,7 +1,23 @@
 import { describe, expect, test } from 'vitest';
 import { failureOf, isExpired, isTooLarge } from '../../src/reflector/failure.ts';
 import { ApiError } from '../../src/model/errors.ts';
-import { answer, EXPIRED, failed, MachineDriver, opened, page, REFUSED, RESET, room, start, stop, THROTTLED, TOO_LARGE, wake, watchingFrom } from './machine-driver.ts';
+import {
+  answer,
+  EXPIRED,
+  failed,
+  MachineDriver,
+  opened,
+  page,
+  REFUSED,
+  RESET,
+  room,
+  start,
+  stop,
+  THROTTLED,
+  TOO_LARGE,
+  wake,
+  watchingFrom,
+} from './machine-driver.ts';
 
 /** A first list that has read page 1 of a chain at revision 10 and asks for page 2. */
 const secondPage = (): MachineDriver => new MachineDriver().give(start(), room, opened, page('10', 'a'), room);
@@ -131,11 +147,12 @@ describe('a list that is refused or breaks', () => {
 
   test('RF-S4, RF-T19: "too large" for a later page (a server that lags) is waited for, keeping the pages', () => {
     const machine = secondPage().give(failed(TOO_LARGE));
-    expect(machine.state).toMatchObject({ at: 'waiting', next: { then: 'page' } });
+    expect(machine.state).toMatchObject({ at: 'waiting', next: { go: 'page' } });
   });
 
   test('RF-S4: "too large" is recognised in its three generations, and nothing else is', () => {
-    const http = (message: string, fields: { status: number; reason?: string; causes?: readonly string[] }): boolean => isTooLarge(failureOf(new ApiError(message, fields)));
+    const http = (message: string, fields: { status: number; reason?: string; causes?: readonly string[] }): boolean =>
+      isTooLarge(failureOf(new ApiError(message, fields)));
     expect(http('', { status: 504, reason: 'Timeout', causes: ['ResourceVersionTooLarge'] })).toBe(true);
     expect(http('Timeout: x', { status: 504, reason: 'Timeout', causes: ['Too large resource version'] })).toBe(true);
     expect(http('Timeout: Too large resource version: 1005, current: 205', { status: 504 })).toBe(true);
@@ -161,7 +178,9 @@ describe('a list that is refused or breaks', () => {
       }
       expect(waits).toEqual([800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000]);
       expect(machine.lists).toEqual([]);
-      expect(machine.history.filter((effect) => effect.do === 'status' && effect.status.at === 'waiting' && effect.status.httpStatus === status)).toHaveLength(8);
+      expect(machine.history.filter((effect) => effect.do === 'status' && effect.status.at === 'waiting' && effect.status.httpStatus === status)).toHaveLength(
+        8,
+      );
     });
   }
 
@@ -213,7 +232,7 @@ describe('a resync', () => {
     const machine = watchingFrom('10').give(failed(REFUSED));
     const until = machine.state.at === 'waiting' ? machine.state.until : 0;
     machine.give({ type: 'resync', reason: 'regressed' });
-    expect(machine.state).toMatchObject({ at: 'waiting', until, next: { then: 'list', plan: { reason: 'regressed' } }, memory: { known: null } });
+    expect(machine.state).toMatchObject({ at: 'waiting', until, next: { go: 'list', plan: { reason: 'regressed' } }, memory: { known: null } });
   });
 
   test('a list that is the first stays the first, unless history went back; regressed is not forgotten', () => {

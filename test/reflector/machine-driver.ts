@@ -50,7 +50,9 @@ export class MachineDriver {
     return this.history.flatMap((effect) => {
       if (effect.do === 'page') {
         const { limit, continue: token, resourceVersion } = effect.query;
-        return [`list${limit === undefined ? '' : ` limit=${limit}`}${token === undefined ? '' : ` continue=${token}`}${resourceVersion === undefined ? '' : ` rv=${resourceVersion}`}`];
+        return [
+          `list${limit === undefined ? '' : ` limit=${limit}`}${token === undefined ? '' : ` continue=${token}`}${resourceVersion === undefined ? '' : ` rv=${resourceVersion}`}`,
+        ];
       }
       if (effect.do !== 'watch') return [];
       return [`${effect.query.sendInitialEvents === true ? 'stream' : 'watch'} "${effect.query.resourceVersion}"`];
@@ -80,7 +82,10 @@ export const initialEnd = (revision: string): Input => ({ type: 'initialEnd', re
 export const failed = (failure: Failure): Input => ({ type: 'failed', failure });
 export const errorEvent = (failure: Failure): Input => ({ type: 'errorEvent', failure });
 
-export function answer(status: number, more: { readonly reason?: string; readonly message?: string; readonly causes?: readonly string[]; readonly retryAfterMs?: number } = {}): Failure {
+export function answer(
+  status: number,
+  more: { readonly reason?: string; readonly message?: string; readonly causes?: readonly string[]; readonly retryAfterMs?: number } = {},
+): Failure {
   return {
     kind: 'answer',
     status,

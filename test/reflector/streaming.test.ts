@@ -1,5 +1,24 @@
 import { describe, expect, test } from 'vitest';
-import { answer, ended, errorEvent, EXPIRED, failed, heard, initialEnd, MachineDriver, opened, page, REFUSED, RESET, room, start, stop, THROTTLED, TOO_LARGE, wake } from './machine-driver.ts';
+import {
+  answer,
+  ended,
+  errorEvent,
+  EXPIRED,
+  failed,
+  heard,
+  initialEnd,
+  MachineDriver,
+  opened,
+  page,
+  REFUSED,
+  RESET,
+  room,
+  start,
+  stop,
+  THROTTLED,
+  TOO_LARGE,
+  wake,
+} from './machine-driver.ts';
 
 const streaming = (): MachineDriver => new MachineDriver({ firstList: 'streaming' }).give(start());
 
@@ -62,7 +81,10 @@ describe('a streaming list', () => {
     expect(machine.requests).toEqual(Array<string>(5).fill('stream ""'));
   });
 
-  for (const [name, failure] of [['410', EXPIRED], ['too large', TOO_LARGE]] as const) {
+  for (const [name, failure] of [
+    ['410', EXPIRED],
+    ['too large', TOO_LARGE],
+  ] as const) {
     test(`WL-S4: after ${name} the stream is asked for "" at once; when that is refused too, pages`, () => {
       for (const say of [failed, errorEvent]) {
         const machine = streaming().give(opened, initialEnd('10'), errorEvent(EXPIRED));

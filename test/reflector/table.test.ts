@@ -11,12 +11,96 @@ type Cell = Exclude<State['at'], 'idle'> | 'idle' | 'same' | 'either';
  * stories of the other files. The type has no optional member, so a new state or input does not compile before it is thought about.
  */
 const EXPECTED: { readonly [S in State['at']]: { readonly [I in Input['type']]: Cell } } = {
-  idle: { start: 'either', room: 'same', opened: 'same', pageDone: 'same', heard: 'same', initialEnd: 'same', errorEvent: 'same', deleteLost: 'same', failed: 'same', ended: 'same', wake: 'same', resync: 'idle', stop: 'stopped' },
-  listing: { start: 'same', room: 'listing', opened: 'listing', pageDone: 'either', heard: 'listing', initialEnd: 'same', errorEvent: 'same', deleteLost: 'same', failed: 'either', ended: 'same', wake: 'either', resync: 'either', stop: 'stopped' },
-  streaming: { start: 'same', room: 'same', opened: 'streaming', pageDone: 'same', heard: 'streaming', initialEnd: 'either', errorEvent: 'either', deleteLost: 'waiting', failed: 'either', ended: 'waiting', wake: 'either', resync: 'either', stop: 'stopped' },
-  watching: { start: 'same', room: 'same', opened: 'watching', pageDone: 'same', heard: 'watching', initialEnd: 'watching', errorEvent: 'waiting', deleteLost: 'waiting', failed: 'waiting', ended: 'waiting', wake: 'either', resync: 'either', stop: 'stopped' },
-  waiting: { start: 'same', room: 'same', opened: 'same', pageDone: 'same', heard: 'same', initialEnd: 'same', errorEvent: 'same', deleteLost: 'same', failed: 'same', ended: 'same', wake: 'either', resync: 'waiting', stop: 'stopped' },
-  stopped: { start: 'same', room: 'same', opened: 'same', pageDone: 'same', heard: 'same', initialEnd: 'same', errorEvent: 'same', deleteLost: 'same', failed: 'same', ended: 'same', wake: 'same', resync: 'same', stop: 'same' },
+  idle: {
+    start: 'either',
+    room: 'same',
+    opened: 'same',
+    pageDone: 'same',
+    heard: 'same',
+    initialEnd: 'same',
+    errorEvent: 'same',
+    deleteLost: 'same',
+    failed: 'same',
+    ended: 'same',
+    wake: 'same',
+    resync: 'idle',
+    stop: 'stopped',
+  },
+  listing: {
+    start: 'same',
+    room: 'listing',
+    opened: 'listing',
+    pageDone: 'either',
+    heard: 'listing',
+    initialEnd: 'same',
+    errorEvent: 'same',
+    deleteLost: 'same',
+    failed: 'either',
+    ended: 'same',
+    wake: 'either',
+    resync: 'either',
+    stop: 'stopped',
+  },
+  streaming: {
+    start: 'same',
+    room: 'same',
+    opened: 'streaming',
+    pageDone: 'same',
+    heard: 'streaming',
+    initialEnd: 'either',
+    errorEvent: 'either',
+    deleteLost: 'waiting',
+    failed: 'either',
+    ended: 'waiting',
+    wake: 'either',
+    resync: 'either',
+    stop: 'stopped',
+  },
+  watching: {
+    start: 'same',
+    room: 'same',
+    opened: 'watching',
+    pageDone: 'same',
+    heard: 'watching',
+    initialEnd: 'watching',
+    errorEvent: 'waiting',
+    deleteLost: 'waiting',
+    failed: 'waiting',
+    ended: 'waiting',
+    wake: 'either',
+    resync: 'either',
+    stop: 'stopped',
+  },
+  waiting: {
+    start: 'same',
+    room: 'same',
+    opened: 'same',
+    pageDone: 'same',
+    heard: 'same',
+    initialEnd: 'same',
+    errorEvent: 'same',
+    deleteLost: 'same',
+    failed: 'same',
+    ended: 'same',
+    wake: 'either',
+    resync: 'waiting',
+    stop: 'stopped',
+  },
+  stopped: {
+    start: 'same',
+    room: 'same',
+    opened: 'same',
+    pageDone: 'same',
+    heard: 'same',
+    initialEnd: 'same',
+    errorEvent: 'same',
+    deleteLost: 'same',
+    failed: 'same',
+    ended: 'same',
+    wake: 'same',
+    resync: 'same',
+    stop: 'same',
+  },
 };
 
 const SAMPLES: readonly State[] = [
@@ -115,10 +199,11 @@ function expectSound(from: State, to: State, effects: readonly Effect[]): void {
     if (name === 'progress') expect(isOpen, 'no progress inside a list').toBe(false);
   }
   expect(isListOpen(to), 'the state knows whether the list is open').toBe(isOpen);
-  if (to.at !== from.at && to.at !== 'stopped' && to.at !== 'idle' && !(to.at === 'listing' && to.phase === 'room')) expect(done, `a timer guards ${to.at}`).toContain('wakeAt');
+  if (to.at !== from.at && to.at !== 'stopped' && to.at !== 'idle' && !(to.at === 'listing' && to.phase === 'room'))
+    expect(done, `a timer guards ${to.at}`).toContain('wakeAt');
 }
 
 function isListOpen(state: State): boolean {
   if (state.at === 'listing' || state.at === 'streaming') return state.open;
-  return state.at === 'waiting' && state.next.then === 'page' && state.next.listing.open;
+  return state.at === 'waiting' && state.next.go === 'page' && state.next.listing.open;
 }

@@ -1,10 +1,35 @@
 import { describe, expect, test } from 'vitest';
 import { watchSeconds } from '../../src/reflector/options.ts';
-import { answer, bookmark, ended, errorEvent, EXPIRED, failed, heard, initialEnd, MachineDriver, opened, REFUSED, RESET, room, start, THROTTLED, TOO_LARGE, wake, watchingFrom } from './machine-driver.ts';
+import {
+  answer,
+  bookmark,
+  ended,
+  errorEvent,
+  EXPIRED,
+  failed,
+  heard,
+  initialEnd,
+  MachineDriver,
+  opened,
+  REFUSED,
+  RESET,
+  room,
+  start,
+  THROTTLED,
+  TOO_LARGE,
+  wake,
+  watchingFrom,
+} from './machine-driver.ts';
 
 describe('a watch', () => {
   test('RF-S9, RF-T20: is asked from the last revision for a random time between m and 2m, m at least five minutes', () => {
-    for (const [minimum, random, seconds] of [[0, 0, 300], [1, 0.5, 450], [300, 0.9999, 600], [1800, 0, 1800], [1800, 0.9999, 3600]] as const) {
+    for (const [minimum, random, seconds] of [
+      [0, 0, 300],
+      [1, 0.5, 450],
+      [300, 0.9999, 600],
+      [1800, 0, 1800],
+      [1800, 0.9999, 3600],
+    ] as const) {
       expect(watchSeconds(minimum, random)).toBe(seconds);
     }
     const machine = new MachineDriver();
@@ -151,10 +176,7 @@ describe('the end of a watch', () => {
   });
 
   test('RF-S12: an event, or a second of life, ends a row of very short watches', () => {
-    for (const good of [
-      (machine: MachineDriver) => machine.give(heard('11'), ended),
-      (machine: MachineDriver) => machine.after(1000, ended),
-    ]) {
+    for (const good of [(machine: MachineDriver) => machine.give(heard('11'), ended), (machine: MachineDriver) => machine.after(1000, ended)]) {
       const machine = watchingFrom('10').give(ended);
       machine.waitOut();
       good(machine.give(opened));
@@ -178,7 +200,10 @@ describe('the end of a watch', () => {
 
 describe('the backoff', () => {
   test('RF-S16: grows from 0.8 s to 30 s with up to 100 % jitter', () => {
-    for (const [random, expected] of [[0, [800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000]], [0.5, [1200, 2400, 4800, 9600, 19_200, 38_400, 45_000, 45_000]]] as const) {
+    for (const [random, expected] of [
+      [0, [800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000]],
+      [0.5, [1200, 2400, 4800, 9600, 19_200, 38_400, 45_000, 45_000]],
+    ] as const) {
       const machine = watchingFrom('10');
       machine.random = random;
       expect(expected.map(() => machine.give(failed(REFUSED)).waitOut())).toEqual(expected);
