@@ -1,6 +1,6 @@
 import { SlabPool } from '../cache/body-pool.ts';
 import type { Cluster, Discovery } from '../cluster/cluster.ts';
-import { readSecretKey } from '../config/identity.ts';
+import { readSecretKey } from '../config/secret-key.ts';
 import type { KindPlan } from '../config/plan.ts';
 import { compileRules, planKind } from '../config/rules.ts';
 import type { Config } from '../config/schema.ts';

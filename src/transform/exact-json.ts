@@ -17,7 +17,7 @@ const FRAGILE_NUMBER = /[:,[]\s*-?(?:[0-9]{16}|[0-9]+[.eE])|[:,[]\s*-0/;
  * Parses so that JSON.stringify writes every number as it stood: custom resources may hold 64-bit integers, and a mask
  * elsewhere in the object must not change them. Such a number becomes a JSON.rawJSON object; its text is in `rawJSON`.
  *
- * Measured, 4.5 KB pod: 19 µs without such numbers, as JSON.parse alone; about five times that with them.
+ * Measured, 4.3 KB pod: 16 µs without such numbers (JSON.parse alone 12), 75 µs with them.
  * Throws a SyntaxError that quotes nothing of the text.
  */
 export function parseExactly(text: string): unknown {

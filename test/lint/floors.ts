@@ -22,7 +22,7 @@ export interface Storey {
  * Order matters: the shells of a mixed room stand before its cores below, see storeyOf.
  */
 const SHELLS_OF_MIXED_ROOMS = [
-  'config/load.ts',
+  'config/secret-key.ts',
   'config/watch-file.ts',
   'reflector/shell.ts',
   'queue/work-queue.ts',
