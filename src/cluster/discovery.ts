@@ -1,5 +1,4 @@
 import { messageOf } from '../model/errors.ts';
-import { apiVersionOf } from '../model/kind.ts';
 import type { Discovery } from './cluster.ts';
 import type { DiscoveredGroup, DiscoveredVersion } from './discovered.ts';
 import { AGGREGATED_ACCEPT, isAggregated, readAggregated } from './discovery-aggregated.ts';
@@ -44,6 +43,6 @@ async function legacyVersion(group: string, version: string, fetch: FetchDocumen
     const isAnswer =
       cause instanceof RefusedError || (cause instanceof Error && 'code' in cause && cause.code === 'UND_ERR_HEADERS_TIMEOUT') || cause instanceof SyntaxError;
     if (group === '' || !isAnswer) throw cause;
-    return { version, resources: [], broken: `its discovery failed: ${messageOf(cause)} (${apiVersionOf({ group, version })})` };
+    return { version, resources: [], broken: `its discovery failed: ${messageOf(cause)}` };
   }
 }

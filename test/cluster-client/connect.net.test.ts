@@ -1,11 +1,14 @@
+import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import { describeConnectError } from '../../src/cluster/connect-error.ts';
+import { systemClock } from '../../src/kit/clock.ts';
 import { ApiDouble, sendJson } from '../support/api-double.ts';
 import { TestAuthority } from '../support/certificates.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { type TempDir, tempDir } from '../support/temp-dir.ts';
 import { clusterUnderTest } from './cluster-under-test.ts';
 
@@ -76,6 +79,30 @@ describe('TLS', () => {
     const user = { 'client-certificate-data': jane.cert.toString('base64'), 'client-key-data': jane.key.toString('base64') };
     expect(await identityOf({ cluster: { server: strict.url, ...ca }, user })).toBe('jane');
     await expect(identityOf({ cluster: { server: strict.url, ...ca } })).rejects.toThrow(/client certificate|was cut/);
+  });
+
+  test('a new client certificate from an exec plugin is shown on new connections, and never resumes a session of the old one', async () => {
+    const strict = await ApiDouble.start(uidOfClient(), { cert: pair.cert, key: pair.key, ca: authority.cert, requestCert: true, rejectUnauthorized: true });
+    open.push(strict);
+    const credential = (of: { readonly cert: Buffer; readonly key: Buffer }): void => {
+      const status = { clientCertificateData: of.cert.toString(), clientKeyData: of.key.toString() };
+      writeFileSync(dir.file('credential'), JSON.stringify({ kind: 'ExecCredential', apiVersion: 'client.authentication.k8s.io/v1', status }));
+    };
+    credential(jane);
+    const user = { exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'cat', args: [dir.file('credential')] } };
+    const clock = new ManualClock({ wallMs: systemClock.wall() });
+    const cluster = await clusterUnderTest(dir, { cluster: { server: strict.url, ...ca }, user }, { clock });
+    open.push(cluster);
+    expect(await cluster.identity(live)).toBe('jane');
+    credential(authority.issue({ commonName: 'john' }));
+    clock.advance(20_000);
+    const { answer } = strict;
+    strict.answer = (_, response) => {
+      strict.answer = answer;
+      sendJson(response, 401, { kind: 'Status', reason: 'Unauthorized', code: 401 });
+    };
+    expect(await cluster.identity(live)).toBe('john');
+    expect(await cluster.identity(live)).toBe('john');
   });
 
   test('the second connection resumes the TLS session of the first', async () => {
