@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { Agent, request } from 'undici';
+import { request } from 'undici';
 import { messageOf } from '../../src/model/errors.ts';
 import { freePorts } from '../support/free-port.ts';
 import { guard } from '../support/guard.ts';
@@ -12,6 +12,8 @@ import type { TempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 import { findAssets, NODE_ASSETS, SERVER_ASSETS } from './assets.ts';
 import type { AssetName, Assets } from './assets.ts';
+import { RawApi } from './raw-api.ts';
+import type { ApiAnswer, ApiRequest } from './raw-api.ts';
 
 export interface ControlPlaneOptions {
   /** Simulated nodes on which pods really become Running; 0 starts neither scheduler nor controllers. Default 0. */
@@ -20,23 +22,6 @@ export interface ControlPlaneOptions {
   readonly apiServerFlags?: readonly string[];
   /** Callers beside `admin`, each with a token: to be given rights by RBAC, or none. */
   readonly users?: readonly { readonly name: string; readonly groups?: readonly string[] }[];
-}
-
-export interface ApiAnswer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly text: string;
-  /** The body as JSON; throws when it is not. */
-  json<T>(): T;
-}
-
-export interface ApiRequest {
-  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  readonly body?: unknown;
-  /** Default `application/json`, for PATCH `application/merge-patch+json`. */
-  readonly contentType?: string;
-  /** Default the administrator's; null sends none. */
-  readonly token?: string | null;
 }
 
 type Program = Exclude<AssetName, 'kubectl' | 'kwok-stages.yaml'>;
@@ -65,7 +50,8 @@ export class ControlPlane implements AsyncDisposable {
   readonly #options: ControlPlaneOptions;
   /** In start order. */
   readonly #running = new Map<Program, Running>();
-  #agent: Agent | undefined;
+  /** Made when the server's certificate is there. */
+  #api: RawApi | undefined;
 
   private constructor(parts: { readonly assets: Assets; readonly ports: readonly number[]; readonly options: ControlPlaneOptions }) {
     const [api = 0, etcd = 0, peer = 0] = parts.ports;
@@ -147,24 +133,9 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   /** One request, whatever the answer; rejects only when there is none. */
-  async api(path: string, options: ApiRequest = {}): Promise<ApiAnswer> {
-    const method = options.method ?? 'GET';
-    const token = options.token === undefined ? this.adminToken : options.token;
-    this.#agent ??= new Agent({ connect: { ca: this.ca } });
-    const answer = await request(`${this.url}${path}`, {
-      method,
-      dispatcher: this.#agent,
-      headers: {
-        accept: 'application/json',
-        ...(token === null ? {} : { authorization: `Bearer ${token}` }),
-        ...(options.body === undefined
-          ? {}
-          : { 'content-type': options.contentType ?? (method === 'PATCH' ? 'application/merge-patch+json' : 'application/json') }),
-      },
-      body: options.body === undefined ? null : JSON.stringify(options.body),
-    });
-    const text = await answer.body.text();
-    return { status: answer.statusCode, headers: answer.headers, text, json: <T>() => JSON.parse(text) as T };
+  api(path: string, options?: ApiRequest): Promise<ApiAnswer> {
+    this.#api ??= new RawApi({ url: this.url, token: this.adminToken, ca: this.ca });
+    return this.#api.send(path, options);
   }
 
   /** As api(), but any status of 300 and more throws. */
@@ -254,7 +225,7 @@ export class ControlPlane implements AsyncDisposable {
   /** Ends every process, newest first, and removes the data. */
   async close(): Promise<void> {
     for (const program of [...this.#running.keys()].toReversed()) await this.#stop(program, 'SIGKILL', 10_000);
-    await this.#agent?.destroy();
+    await this.#api?.close();
     this.#dir.remove();
   }
 
