@@ -62,7 +62,10 @@ export class QueueTwin {
   addAfter(key: ObjectKey, delayMs: number, priority?: number): void {
     if (this.#phase !== 'open') return;
     const wanted = priority ?? this.#held.find((line) => line.key === key)?.priority ?? 0;
-    if (delayMs <= 0 || this.#isDirty(key)) return this.#ask(key, wanted);
+    if (delayMs <= 0 || this.#isDirty(key)) {
+      this.#ask(key, wanted);
+      return;
+    }
     const before = this.#waiting.find((one) => one.key === key);
     const deadline = this.now + delayMs;
     const isEarlier = before === undefined || deadline < before.deadline;
