@@ -185,7 +185,8 @@ function write(path: string, code: string): void {
 /** Read from what a person reads: the machine formats leave the message with the replacement out. */
 function readFindings(output: string): readonly Finding[] {
   return output.split(/^(?=\S+ (?:lint\/\S+|plugin) )/m).flatMap((text) => {
-    const [, path, rule] = /^(\S+?)(?::\d+:\d+)? (?:lint\/)?(\S+) /.exec(text) ?? [];
-    return path === undefined || rule === undefined ? [] : [{ rule, path, text }];
+    const [, path, rule, plugin] = /^(\S+?)(?::\d+:\d+)? (?:lint\/(\S+)|(plugin)) /.exec(text) ?? [];
+    const name = rule ?? plugin;
+    return path === undefined || name === undefined ? [] : [{ rule: name, path, text }];
   });
 }
