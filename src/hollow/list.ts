@@ -78,7 +78,10 @@ const itemPrefixes = new WeakMap<View, Buffer>();
 function item(version: Version, index: number, { view, form }: ListRequest): Piece {
   if (form === 'object' && view.convert === null) {
     let next = itemPrefixes.get(view);
-    if (next === undefined) itemPrefixes.set(view, (next = Buffer.concat([COMMA, view.itemPrefix])));
+    if (next === undefined) {
+      next = Buffer.concat([COMMA, view.itemPrefix]);
+      itemPrefixes.set(view, next);
+    }
     return { before: index === 0 ? view.itemPrefix : next, version, revision: String(version.revision), behind: NOTHING };
   }
   const tree = shown(version, view);

@@ -57,7 +57,7 @@ export function makePod(n: number, shape: PodShape = {}): ObjectTree {
       labels: { app, 'app.kubernetes.io/name': app, 'app.kubernetes.io/part-of': 'load', 'pod-template-hash': setName.slice(app.length + 1), tier: set % 3 === 0 ? 'frontend' : 'backend' },
       annotations,
       ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: setName, uid: uidOf(2, set), controller: true, blockOwnerDeletion: true }],
-      ...(shape.managedBytes === 0 ? {} : { managedFields: managedFields(set, created, shape.managedBytes ?? 2_800) }),
+      ...(shape.managedBytes === 0 ? {} : { managedFields: managedFields(set % MANAGED_TEXTS, time(wallMs + (set % MANAGED_TEXTS) * 1_000), shape.managedBytes ?? 2_800) }),
     },
     spec: {
       volumes: [
@@ -147,12 +147,13 @@ export function podStatus(n: number, { phase, ready, restarts, wallMs }: PodStat
   };
 }
 
+/** On a real server every replica set has its own; a few are as many as a test can tell apart, and they are kept in memory as trees. */
+const MANAGED_TEXTS = 100;
 const managedBySet = new Map<string, readonly Tree[]>();
 
 /** Who wrote which field, as on a real server; the same list for all pods of a set. */
 function managedFields(set: number, created: string, bytes: number): Tree[] {
-  // Sets that differ only in the owner's uid differ here too; a few hundred texts are as many as a test needs to tell apart.
-  const owner = uidOf(2, set % 200);
+  const owner = uidOf(2, set);
   const id = `${owner} ${created} ${bytes}`;
   const known = managedBySet.get(id);
   if (known !== undefined) return known as Tree[];
@@ -176,7 +177,7 @@ function managedFields(set: number, created: string, bytes: number): Tree[] {
   const names: string[] = [];
   for (let at = 0; at * 24 < room; at += 1) names.push(`example.com/note-${digits(at, 3)}`);
   Object.assign(meta, { 'f:annotations': { '.': {}, ...leaf(names) } });
-  if (managedBySet.size >= 2_000) managedBySet.clear();
+  if (managedBySet.size >= 2 * MANAGED_TEXTS) managedBySet.clear();
   managedBySet.set(id, list);
   return list;
 }

@@ -251,12 +251,15 @@ export class Routes {
 
   #answer({ request, url, sink }: Call, { view }: Target, version: Version, code = 200): void {
     const form = formOf(request.headers.accept, 'get');
-    if (form === 'object') return sink.send({ code, body: Buffer.concat([objectBytes(version, view), LINE_END]) });
+    if (form === 'object') {
+      sink.send({ code, body: Buffer.concat([objectBytes(version, view), LINE_END]) });
+      return;
+    }
     const tree = shown(version, view);
-    if (form === 'partial') return sink.send({ code, body: line(partial(tree)) });
     const wallMs = this.#options.world.clock.wall();
     const metadata = { resourceVersion: String(version.revision) };
-    sink.send({ code, body: line(table({ view, trees: [tree], metadata, includeObject: includeObject(url), wallMs, withColumns: true })) });
+    const body = form === 'partial' ? partial(tree) : table({ view, trees: [tree], metadata, includeObject: includeObject(url), wallMs, withColumns: true });
+    sink.send({ code, body: line(body) });
   }
 }
 
@@ -317,24 +320,27 @@ function forbiddenPath(path: string): Refusal {
 }
 
 function wrongContent(sink: Sink, form: 'table' | 'html'): void {
-  if (form === 'html') return sink.send({ type: 'text/html', body: '<html><body>Sign in</body></html>\n' });
-  sink.send({ body: line({ kind: 'Table', apiVersion: 'meta.k8s.io/v1', metadata: { resourceVersion: '1' }, columnDefinitions: [], rows: [] }) });
+  if (form === 'html') sink.send({ type: 'text/html', body: '<html><body>Sign in</body></html>\n' });
+  else sink.send({ body: line({ kind: 'Table', apiVersion: 'meta.k8s.io/v1', metadata: { resourceVersion: '1' }, columnDefinitions: [], rows: [] }) });
 }
 
 function answerAggregated({ request, sink }: Call, document: { readonly text: string; readonly etag: string }): void {
   const headers = { ETag: document.etag, Vary: 'Accept', 'Cache-Control': 'public' };
-  if (request.headers['if-none-match'] === document.etag) return sink.send({ code: 304, type: AGGREGATED_TYPE, body: '', headers });
-  sink.send({ type: AGGREGATED_TYPE, body: document.text, headers });
+  if (request.headers['if-none-match'] === document.etag) sink.send({ code: 304, type: AGGREGATED_TYPE, body: '', headers });
+  else sink.send({ type: AGGREGATED_TYPE, body: document.text, headers });
 }
 
 function answerFailure(sink: Sink, response: ServerResponse, cause: unknown): void {
   if (!sink.isOpen) return;
   // Half an answer cannot be taken back: cut it, so that the client does not take it for whole.
-  if (response.headersSent) return sink.reset();
+  if (response.headersSent) {
+    sink.reset();
+    return;
+  }
   const why = cause instanceof Refusal ? cause : cause instanceof UsageError ? badRequest(cause.message) : refusal({ code: 500, reason: 'InternalError', message: `Internal error occurred: ${messageOf(cause)}` });
   const headers = why.retryAfterSeconds === null ? {} : { 'Retry-After': String(why.retryAfterSeconds) };
-  if (typeof why.body === 'string') return sink.send({ code: why.code, type: 'text/plain; charset=utf-8', body: why.body, headers });
-  sink.send({ code: why.code, body: `${JSON.stringify(why.body)}\n`, headers });
+  if (typeof why.body === 'string') sink.send({ code: why.code, type: 'text/plain; charset=utf-8', body: why.body, headers });
+  else sink.send({ code: why.code, body: `${JSON.stringify(why.body)}\n`, headers });
 }
 
 function contentType(request: IncomingMessage): string {

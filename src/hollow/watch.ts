@@ -152,7 +152,10 @@ export class Watch {
   #pump(): void {
     const { sink, served, isFrozen } = this.#request;
     while (this.#isLive && !this.#isOver && !this.#isBlocked && !isFrozen()) {
-      if (this.#place < served.store.history.first) return this.end();
+      if (this.#place < served.store.history.first) {
+        this.end();
+        return;
+      }
       const pieces: Piece[] = [];
       const bytes = this.#state === null ? this.#takeChanges(pieces) : this.#takeState(pieces);
       if (bytes === 0 && this.#state === null) {

@@ -1,7 +1,7 @@
 import { CRD_ID } from './kinds.ts';
 import type { CrdSpec, StoredKind, View } from './kinds.ts';
 import { decode, encode, sameContent, withStatus } from './objects.ts';
-import type { MetaTree, ObjectTree, Tree, Version } from './objects.ts';
+import type { Allocate, MetaTree, ObjectTree, Tree, Version } from './objects.ts';
 import { alreadyExists, badRequest, conflict, invalid, notFound } from './status.ts';
 import type { Served, World } from './world.ts';
 
@@ -23,7 +23,7 @@ export class Writes {
   }
 
   /** Stores a new object, at the version of its view. `namespace` is that of the path, `''` when cluster-scoped. */
-  create({ served, view }: Target, tree: ObjectTree, namespace: string): Version {
+  create({ served, view }: Target, tree: ObjectTree, namespace: string, allocate?: Allocate): Version {
     const { stored } = view;
     const inner = view.convert === null ? tree : view.convert.in(tree);
     const metadata: MetaTree = { ...inner.metadata };
@@ -42,7 +42,7 @@ export class Writes {
     if (hasGeneration(stored)) metadata.generation ??= 1;
     delete metadata.resourceVersion;
     const filled = this.#filled(stored, { ...inner, metadata });
-    return this.#world.put(served, encode(filled, this.#world.nextRevision(), stored)).version;
+    return this.#world.put(served, encode(filled, this.#world.nextRevision(), stored, allocate)).version;
   }
 
   /** Replaces one part of an object. A resourceVersion in `tree` must be the current one. */
