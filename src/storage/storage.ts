@@ -11,6 +11,11 @@ export interface Put {
   readonly meta: ObjectMeta;
   /** JSON, UTF-8. Only read until write() settles; the engine copies what it keeps longer. */
   readonly body: Uint8Array;
+  /**
+   * What is stored of the object changed though the object did not (a mask): the stored revision may be written once more.
+   * An older one still never, and the same body again is `unchanged`.
+   */
+  readonly rewrite?: boolean | undefined;
 }
 
 /** Remove the row, but only if it still holds this uid, and no revision newer than `revision` when one is known. */

@@ -1,0 +1,138 @@
+import type { ObjectKey } from '../../model/key.ts';
+import { namespaceOf } from '../../model/key.ts';
+import type { KindId, Scope } from '../../model/kind.ts';
+import { apiVersionOf, kindId } from '../../model/kind.ts';
+import type { Outcome } from '../../model/outcome.ts';
+import { STALE, UNCHANGED, WRITTEN } from '../../model/outcome.ts';
+import { compareRevisions } from '../../model/revision.ts';
+import { compareBytes } from '../key-order.ts';
+import type { Delete, IndexRow, Put, ScopeRecord, Storage, StorageReader, StoredObject, Write } from '../storage.ts';
+
+/** Keeps everything in this process's memory, with the guards of the other engines: for tests, trials and `--once` runs whose result nobody keeps. */
+export function createMemoryStorage(options: { readonly cluster: string; readonly now?: (() => number) | undefined }): Storage & StorageReader {
+  return new MemoryStorage(options.cluster, options.now ?? (() => 0));
+}
+
+/** Keys in each page of the index. */
+const INDEX_PAGE = 2_000;
+
+/** The rows of one kind, and their keys in byte order as long as no key came or went. */
+interface Table {
+  readonly rows: Map<ObjectKey, StoredObject>;
+  sorted: readonly ObjectKey[] | null;
+}
+
+class MemoryStorage implements Storage, StorageReader {
+  readonly name = 'memory';
+  readonly cannot = { durable: 'memory: keeps nothing beyond the life of the process' };
+  readonly batchLimit = 100;
+  readonly #cluster: string;
+  /** Unix ms, for `writtenAt`. */
+  readonly #now: () => number;
+  readonly #tables = new Map<KindId, Table>();
+  readonly #scopes = new Map<string, ScopeRecord>();
+
+  constructor(cluster: string, now: () => number) {
+    this.#cluster = cluster;
+    this.#now = now;
+  }
+
+  async open(): Promise<void> {}
+
+  async write(writes: readonly Write[], scopes: readonly ScopeRecord[]): Promise<readonly Outcome[]> {
+    const outcomes = writes.map((write) => (write.type === 'put' ? this.#put(write) : this.#delete(write)));
+    for (const record of scopes) this.#scopes.set(`${record.kind}/${record.scope}`, { ...record });
+    return outcomes;
+  }
+
+  async *index(kind: KindId, scope: Scope): AsyncGenerator<readonly IndexRow[], void, undefined> {
+    const rows = this.#tables.get(kind)?.rows ?? new Map<ObjectKey, StoredObject>();
+    let page: IndexRow[] = [];
+    for (const { key, uid, revision } of [...rows.values()]) {
+      if (scope !== '' && namespaceOf(key) !== scope) continue;
+      page.push({ key, uid, revision });
+      if (page.length === INDEX_PAGE) {
+        yield page;
+        page = [];
+      }
+    }
+    if (page.length > 0) yield page;
+  }
+
+  async clusters(): Promise<readonly string[]> {
+    return (await this.kinds()).length === 0 ? [] : [this.#cluster];
+  }
+
+  async kinds(cluster: string = this.#cluster): Promise<readonly KindId[]> {
+    if (cluster !== this.#cluster) return [];
+    const found = new Set([...this.#scopes.values()].map((record) => record.kind));
+    for (const [kind, { rows }] of this.#tables) if (rows.size > 0) found.add(kind);
+    return [...found].sort();
+  }
+
+  async scopes(cluster: string = this.#cluster): Promise<readonly ScopeRecord[]> {
+    return cluster === this.#cluster ? [...this.#scopes.values()] : [];
+  }
+
+  async get(cluster: string, kind: KindId, key: ObjectKey): Promise<StoredObject | null> {
+    return (cluster === this.#cluster ? this.#tables.get(kind)?.rows.get(key) : undefined) ?? null;
+  }
+
+  async list(query: Parameters<StorageReader['list']>[0]): Promise<readonly StoredObject[]> {
+    const table = this.#tables.get(query.kind);
+    if (table === undefined || query.cluster !== this.#cluster) return [];
+    table.sorted ??= [...table.rows.keys()].sort(compareBytes);
+    const found: StoredObject[] = [];
+    const { after, namespace, limit } = query;
+    for (let at = after === undefined ? 0 : firstAfter(table.sorted, after); at < table.sorted.length && found.length < limit; at++) {
+      const key = table.sorted[at];
+      const row = key === undefined ? undefined : table.rows.get(key);
+      if (row !== undefined && (namespace === undefined || namespaceOf(row.key) === namespace)) found.push(row);
+    }
+    return found;
+  }
+
+  /** The rows stay, so that what was written can still be read and the same storage opened again. */
+  async close(): Promise<void> {}
+
+  #put({ kind, meta, body, rewrite = false }: Put): Outcome {
+    const id = kindId(kind);
+    let table = this.#tables.get(id);
+    if (table === undefined) {
+      table = { rows: new Map(), sorted: null };
+      this.#tables.set(id, table);
+    }
+    const stored = table.rows.get(meta.key);
+    if (stored !== undefined) {
+      const order = compareRevisions(meta.revision, stored.revision);
+      if (order < 0) return STALE;
+      if (order === 0 && meta.uid === stored.uid && !(rewrite && Buffer.compare(stored.body, body) !== 0)) return UNCHANGED;
+    } else {
+      table.sorted = null;
+    }
+    table.rows.set(meta.key, { ...meta, apiVersion: apiVersionOf(kind), kind: kind.kind, body: body.slice(), writtenAt: this.#now() });
+    return WRITTEN;
+  }
+
+  #delete({ kind, key, uid, revision }: Delete): Outcome {
+    const table = this.#tables.get(kindId(kind));
+    const stored = table?.rows.get(key);
+    if (table === undefined || stored === undefined) return UNCHANGED;
+    if (stored.uid !== uid || (revision !== null && compareRevisions(stored.revision, revision) > 0)) return STALE;
+    table.rows.delete(key);
+    table.sorted = null;
+    return WRITTEN;
+  }
+}
+
+/** The index of the first key beyond `after`, by halving. */
+function firstAfter(sorted: readonly ObjectKey[], after: ObjectKey): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareBytes(sorted[middle] ?? '', after) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

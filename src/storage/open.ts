@@ -1,0 +1,62 @@
+import { checkStorageUrl, redactUrl } from '../config/storage-url.ts';
+import type { StorageScheme } from '../config/storage-url.ts';
+import type { Clock } from '../kit/clock.ts';
+import type { Logger } from '../kit/log.ts';
+import { UsageError } from '../model/errors.ts';
+import { createMemoryStorage } from './memory/memory-storage.ts';
+import { createNullStorage } from './null/null-storage.ts';
+import { createSqliteReader } from './sqlite/sqlite-reader.ts';
+import { createSqliteStorage } from './sqlite/sqlite-storage.ts';
+import type { Storage, StorageReader } from './storage.ts';
+
+export interface OpenStorageOptions {
+  /** The name under which this cluster's rows are stored. */
+  readonly cluster: string;
+  /** From the lease; absent without one. */
+  readonly epoch?: number | undefined;
+  readonly clock: Clock;
+  readonly log?: Logger | undefined;
+  /** How long a small write waits to share a transaction; the engine's default when absent. */
+  readonly lingerMs?: number | undefined;
+  /** How much of the change log is kept; the engine's default when absent. */
+  readonly history?: { readonly maxAgeMs: number; readonly maxBytes: number } | undefined;
+}
+
+/** Makes the engine that a storage URL names; nothing is opened yet. Throws UsageError when the URL names none that this version has. */
+export function openStorage(url: string, options: OpenStorageOptions): Storage {
+  const [scheme, rest] = parse(url);
+  switch (scheme) {
+    case 'sqlite':
+      return createSqliteStorage({ path: rest, ...options });
+    case 'memory':
+      return createMemoryStorage({ cluster: options.cluster, now: () => options.clock.wall() });
+    case 'null':
+      return createNullStorage();
+    default:
+      throw notBuilt(url, scheme);
+  }
+}
+
+/** Makes the reader of a stored copy; nothing is opened yet. Throws UsageError when the URL names no engine that can be read from another process. */
+export function openReader(url: string): StorageReader {
+  const [scheme, rest] = parse(url);
+  switch (scheme) {
+    case 'sqlite':
+      return createSqliteReader({ path: rest });
+    case 'memory':
+    case 'null':
+      throw new UsageError(`Cannot read the storage "${url}": it keeps nothing outside the process that writes it. Use a file, for example sqlite:./kubefold.db`);
+    default:
+      throw notBuilt(url, scheme);
+  }
+}
+
+function parse(url: string): [StorageScheme, string] {
+  const check = checkStorageUrl(url);
+  if ('rule' in check) throw new UsageError(`Cannot use the storage "${redactUrl(url)}": it ${check.rule}. ${check.fix}`);
+  return [check.scheme, url.slice(check.scheme.length + 1)];
+}
+
+function notBuilt(url: string, scheme: Exclude<StorageScheme, 'sqlite' | 'memory' | 'null'>): UsageError {
+  return new UsageError(`Cannot use the storage "${redactUrl(url)}": the engine "${scheme}" is known but not built into this version. Use sqlite:./kubefold.db`);
+}

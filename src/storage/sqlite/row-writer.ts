@@ -1,0 +1,188 @@
+import { statSync } from 'node:fs';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { messageOf, StorageError } from '../../model/errors.ts';
+import { splitKindId } from '../../model/kind.ts';
+import { isNewer } from '../../model/revision.ts';
+import type { ScopeRecord } from '../storage.ts';
+import { CODE, rowsOf, setResult } from './batch.ts';
+import type { BatchMessage, OutcomeCode, Row } from './batch.ts';
+import { bodyHash } from './body-hash.ts';
+import { ChangeLogPruner } from './change-log.ts';
+import type { HistoryBounds } from './change-log.ts';
+import { conditionOf, isRowsFault } from './conditions.ts';
+import { DELETE, LOOK_UP, READ_WRITER, SAVE_SCOPE, SAVE_WRITER, STAMP_DELETE, UPSERT } from './statements.ts';
+
+export interface RowWriterOptions {
+  readonly path: string;
+  readonly cluster: string;
+  /** Null: the newest epoch in the file. */
+  readonly epoch: number | null;
+  readonly holder: string;
+  readonly wallMs: number;
+  readonly history: HistoryBounds;
+}
+
+/** What became of a batch beside the codes in its `ints`. */
+export interface BatchResult {
+  /** Texts of the rows that were rejected, or refused for their epoch. */
+  readonly errors: readonly (readonly [index: number, error: string])[];
+  /** When not null nothing was committed, and every row is a `retry` for this reason. */
+  readonly failure: string | null;
+}
+
+/** Shards share a database only where several writers can; a SQLite file has one. */
+const SHARD = 0;
+
+/** Applies batches to the database, each in one transaction. Lives in the worker thread and blocks it. */
+export class RowWriter {
+  readonly #db: DatabaseSync;
+  readonly #path: string;
+  readonly #inode: number;
+  readonly #cluster: string;
+  readonly #epoch: number;
+  readonly #upsert: StatementSync;
+  readonly #delete: StatementSync;
+  readonly #stampDelete: StatementSync;
+  readonly #lookUp: StatementSync;
+  readonly #saveScope: StatementSync;
+  readonly #readWriter: StatementSync;
+  readonly #pruner: ChangeLogPruner;
+  #inodeCheckedAt = Number.NEGATIVE_INFINITY;
+
+  /** Takes the writer's row; throws StorageError when a higher epoch holds it. */
+  constructor(db: DatabaseSync, options: RowWriterOptions) {
+    this.#db = db;
+    this.#path = options.path;
+    this.#inode = statSync(options.path).ino;
+    this.#cluster = options.cluster;
+    this.#upsert = db.prepare(UPSERT);
+    this.#delete = db.prepare(DELETE);
+    this.#stampDelete = db.prepare(STAMP_DELETE);
+    this.#lookUp = db.prepare(LOOK_UP);
+    this.#saveScope = db.prepare(SAVE_SCOPE);
+    this.#readWriter = db.prepare(READ_WRITER);
+    this.#pruner = new ChangeLogPruner(db, options.history);
+    const stored = this.#readWriter.get(options.cluster, SHARD);
+    this.#epoch = options.epoch ?? Number(stored?.['epoch'] ?? 0);
+    const { changes } = db.prepare(SAVE_WRITER).run(options.cluster, SHARD, this.#epoch, options.holder, options.wallMs);
+    if (Number(changes) === 0) {
+      throw new StorageError(
+        `Cannot write to the database "${options.path}": a newer writer of cluster "${options.cluster}" has been here (epoch ${String(stored?.['epoch'])}, ${String(stored?.['holder'])}, since ${new Date(Number(stored?.['since'])).toISOString()}), and this one has epoch ${this.#epoch}. Let that one write, or name another file`,
+        { retryable: false },
+      );
+    }
+  }
+
+  apply(batch: BatchMessage): BatchResult {
+    const errors: [number, string][] = [];
+    try {
+      this.#checkFile(batch.wallMs);
+      // IMMEDIATE: a foreign writer is met here, before any row, and waited for.
+      this.#db.exec('BEGIN IMMEDIATE');
+      const refusal = this.#refusalOfEpoch();
+      if (refusal !== null) {
+        this.#db.exec('ROLLBACK');
+        return { errors: [], failure: refusal };
+      }
+      let index = 0;
+      for (const row of rowsOf(batch)) {
+        setResult(batch, index, this.#applyRow(row, batch.wallMs, (error) => void errors.push([index, error])));
+        index++;
+      }
+      for (const record of batch.scopes) this.#putScope(record);
+      this.#pruner.afterRows(batch.rows, batch.wallMs);
+      this.#db.exec('COMMIT');
+      return { errors, failure: null };
+    } catch (cause) {
+      // Some failures have rolled back by themselves.
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      return { errors: [], failure: cause instanceof StorageError ? cause.message : conditionOf('write to', this.#path, cause).message };
+    }
+  }
+
+  #applyRow(row: Row, wallMs: number, onError: (error: string) => void): OutcomeCode {
+    try {
+      if (row.isDelete ? this.#remove(row, wallMs) : this.#put(row, wallMs)) return CODE.written;
+    } catch (cause) {
+      // A statement that fails undoes itself alone, unless SQLite ended the whole transaction.
+      if (!isRowsFault(cause) || !this.#db.isTransaction) throw cause;
+      onError(`SQLite refuses the row: ${messageOf(cause)}`);
+      return CODE.rejected;
+    }
+    return this.#whyNot(row, onError);
+  }
+
+  #put(row: Row, wallMs: number): boolean {
+    const { changes } = this.#upsert.run(
+      this.#cluster,
+      row.group,
+      row.resource,
+      row.namespace,
+      row.name,
+      row.apiVersion,
+      row.kind,
+      row.uid,
+      row.revision,
+      bodyHash(row.body),
+      this.#epoch,
+      wallMs,
+      row.body,
+      row.isRewrite ? 1 : 0,
+    );
+    return changes !== 0;
+  }
+
+  #remove(row: Row, wallMs: number): boolean {
+    const { changes } = this.#delete.run(this.#cluster, row.group, row.resource, row.namespace, row.name, row.uid, row.revision, this.#epoch);
+    if (changes === 0) return false;
+    this.#stampDelete.run(row.revision, wallMs);
+    return true;
+  }
+
+  #whyNot(row: Row, onError: (error: string) => void): OutcomeCode {
+    const stored = this.#lookUp.get(this.#cluster, row.group, row.resource, row.namespace, row.name);
+    // A put always finds the row that kept it out; a delete finds none when it was done before.
+    if (stored === undefined) return CODE.unchanged;
+    if (Number(stored['epoch']) > this.#epoch) {
+      onError(`the row was written by epoch ${String(stored['epoch'])}, and this writer has epoch ${this.#epoch}`);
+      return CODE.retry;
+    }
+    if (row.isDelete || row.revision === null || isNewer(String(stored['resource_version']), row.revision)) return CODE.stale;
+    return CODE.unchanged;
+  }
+
+  #putScope(record: ScopeRecord): void {
+    const { group, resource } = splitKindId(record.kind);
+    this.#saveScope.run(
+      this.#cluster,
+      group,
+      resource,
+      record.scope,
+      record.watermark,
+      record.listedAt,
+      record.heardAt,
+      record.objects,
+      record.complete ? 1 : 0,
+    );
+  }
+
+  /** Rows are guarded one by one; this keeps scope records of a writer that lost its place out as well. */
+  #refusalOfEpoch(): string | null {
+    const stored = this.#readWriter.get(this.#cluster, SHARD);
+    if (stored === undefined || Number(stored['epoch']) <= this.#epoch) return null;
+    return `Cannot write to the database "${this.#path}": epoch ${String(stored['epoch'])} (${String(stored['holder'])}) has taken over from this writer's epoch ${this.#epoch}`;
+  }
+
+  /** SQLite goes on writing into a file that was moved or removed, and nobody would ever read it. Asked once a second. */
+  #checkFile(wallMs: number): void {
+    if (Math.abs(wallMs - this.#inodeCheckedAt) < 1_000) return;
+    const inode = statSync(this.#path, { throwIfNoEntry: false })?.ino;
+    if (inode !== this.#inode) {
+      throw new StorageError(
+        `Cannot write to the database "${this.#path}": the file was moved, removed or replaced while it was open. Put it back, or start again: everything in it is read again from the cluster`,
+        { retryable: false },
+      );
+    }
+    this.#inodeCheckedAt = wallMs;
+  }
+}

@@ -1,0 +1,300 @@
+import { hostname } from 'node:os';
+import { resolve as resolvePath } from 'node:path';
+import type { Clock } from '../../kit/clock.ts';
+import type { Logger } from '../../kit/log.ts';
+import { silentLogger } from '../../kit/log.ts';
+import { messageOf } from '../../model/errors.ts';
+import type { ObjectKey } from '../../model/key.ts';
+import type { KindId, Scope } from '../../model/kind.ts';
+import type { Outcome } from '../../model/outcome.ts';
+import { STALE, UNCHANGED, WRITTEN } from '../../model/outcome.ts';
+import type { IndexRow, ScopeRecord, Storage, Write } from '../storage.ts';
+import { bodyBytes, CODE, packBatch, resultAt } from './batch.ts';
+import { DEFAULT_HISTORY } from './change-log.ts';
+import type { HistoryBounds } from './change-log.ts';
+import { checkFolder, inspectFile } from './database-file.ts';
+import { GroupCommit } from './group-commit.ts';
+import { SlabPool } from './slab-pool.ts';
+import { SqliteReader } from './sqlite-reader.ts';
+import { startWorker, WriterLink } from './writer-link.ts';
+import type { DoneMessage, StartWorker } from './writer-link.ts';
+import { takeWriterLock } from './writer-lock.ts';
+import type { WriterLock } from './writer-lock.ts';
+
+export interface SqliteStorageOptions {
+  /** The database file; made when it is missing, its folder is not. */
+  readonly path: string;
+  /** The name under which this cluster's rows are stored. */
+  readonly cluster: string;
+  /**
+   * The writer's epoch, which comes from its lease: rows and the file refuse a lower one. Absent: there is no lease, the lock of the file alone keeps
+   * other writers away, and the newest epoch in the file is taken over.
+   */
+  readonly epoch?: number | undefined;
+  readonly clock: Clock;
+  readonly log?: Logger | undefined;
+  /** How long a small write waits for others to share its transaction, in milliseconds; default LINGER_MS, 0 commits at the end of the turn. */
+  readonly lingerMs?: number | undefined;
+  /** How much of the change log is kept. Default 24 h and 1 GiB. */
+  readonly history?: HistoryBounds | undefined;
+  /** For tests: the longest value that SQLite takes. */
+  readonly lengthLimit?: number | undefined;
+  /** For tests: starts the writer's thread. */
+  readonly startWorker?: StartWorker | undefined;
+}
+
+/** LINGER_FIGURES */
+export const LINGER_MS = 5;
+
+/** Rows for each page of the index: about 4 ms of the calling thread. */
+const INDEX_PAGE = 2_000;
+/** A thread that could not be started again is tried anew after so long, by the next write. */
+const REOPEN_AFTER_MS = 1_000;
+
+/** The default engine: one SQLite file, written by a thread of its own, readable beside it by anything that speaks SQLite. */
+export function createSqliteStorage(options: SqliteStorageOptions): Storage {
+  return new SqliteStorage(options);
+}
+
+interface WriteCall {
+  readonly writes: readonly Write[];
+  readonly scopes: readonly ScopeRecord[];
+  readonly rows: number;
+  readonly bytes: number;
+  readonly settle: (outcomes: readonly Outcome[]) => void;
+}
+
+/**
+ * - `new`: not opened. `open`: transactions are sent. `lost`: the thread ended and is being started again, calls wait.
+ * - `broken`: it could not be started again, calls are a `retry` at once until the next attempt. `closing`, `closed`.
+ */
+type State = 'new' | 'open' | 'lost' | 'broken' | 'closing' | 'closed';
+
+class SqliteStorage implements Storage {
+  readonly name = 'sqlite';
+  readonly cannot = {};
+  /** Transactions of more rows are no faster, only later (design.md section 4). */
+  readonly batchLimit = 100;
+
+  readonly #options: SqliteStorageOptions;
+  readonly #path: string;
+  readonly #log: Logger;
+  readonly #lingerMs: number;
+  readonly #group = new GroupCommit<WriteCall>();
+  readonly #slabs = new SlabPool();
+  /** Transactions in the thread, by id, oldest first. */
+  readonly #inFlight = new Map<number, readonly WriteCall[]>();
+  readonly #reader: SqliteReader;
+  #link: WriterLink | undefined;
+  #lock: WriterLock | undefined;
+  #state: State = 'new';
+  #lastId = 0;
+  #cancelLinger: (() => void) | undefined;
+  #onIdle: (() => void) | undefined;
+  /** Why the last transaction failed; null when it did not. Logged only when that changes. */
+  #failure: string | null = null;
+  #brokenAt = 0;
+
+  constructor(options: SqliteStorageOptions) {
+    const { lingerMs = LINGER_MS } = options;
+    if (!(lingerMs >= 0)) throw new RangeError(`Cannot create the SQLite storage: "lingerMs" must be a number >= 0, current value is ${lingerMs}`);
+    this.#options = options;
+    this.#path = resolvePath(options.path);
+    this.#log = (options.log ?? silentLogger).child({ component: 'sqlite' });
+    this.#lingerMs = lingerMs;
+    this.#reader = new SqliteReader(this.#path);
+  }
+
+  async open(): Promise<void> {
+    if (this.#state !== 'new') throw new Error(`Cannot open the database "${this.#path}": it was opened before (it is ${this.#state})`);
+    checkFolder(this.#path);
+    inspectFile(this.#path);
+    this.#lock = takeWriterLock(this.#path, { host: hostname(), pid: process.pid, since: this.#options.clock.wall() });
+    try {
+      await this.#startThread();
+    } catch (cause) {
+      this.#lock.release();
+      throw cause;
+    }
+    this.#state = 'open';
+  }
+
+  write(writes: readonly Write[], scopes: readonly ScopeRecord[]): Promise<readonly Outcome[]> {
+    if (this.#state === 'new' || this.#state === 'closed' || this.#state === 'closing') {
+      return Promise.reject(new Error(`Cannot write to the database "${this.#path}": it is ${this.#state}`));
+    }
+    if (writes.length === 0 && scopes.length === 0) return Promise.resolve([]);
+    if (this.#state === 'broken') {
+      if (this.#options.clock.now() - this.#brokenAt < REOPEN_AFTER_MS) return Promise.resolve(allRetry(writes, this.#failure ?? ''));
+      void this.#reopen();
+    }
+    return new Promise((settle) => {
+      this.#group.add({ writes, scopes, rows: writes.length, bytes: bodyBytes(writes), settle });
+      this.#send();
+      if (this.#group.waiting > 0 && this.#cancelLinger === undefined) this.#linger();
+    });
+  }
+
+  async *index(kind: KindId, scope: Scope): AsyncGenerator<readonly IndexRow[], void, undefined> {
+    let after: ObjectKey | null = null;
+    for (;;) {
+      const page = this.#reader.indexPage({ cluster: this.#options.cluster, kind, scope, after, limit: INDEX_PAGE });
+      if (page.length > 0) yield page;
+      const last = page.at(-1);
+      if (page.length < INDEX_PAGE || last === undefined) return;
+      after = last.key;
+      // Reading is synchronous: sockets and timers get their turn between pages.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  kinds(): Promise<readonly KindId[]> {
+    return this.#reader.kinds(this.#options.cluster);
+  }
+
+  scopes(): Promise<readonly ScopeRecord[]> {
+    return this.#reader.scopes(this.#options.cluster);
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === 'closing' || this.#state === 'closed') return;
+    const wasOpen = this.#state === 'open';
+    this.#state = wasOpen ? 'closing' : 'closed';
+    if (!wasOpen) this.#giveUp('the database is being closed');
+    this.#group.lingerEnded();
+    this.#send();
+    if (!this.#group.isIdle) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    this.#cancelLinger?.();
+    await this.#link?.close();
+    await this.#reader.close();
+    this.#lock?.release();
+    this.#state = 'closed';
+  }
+
+  #linger(): void {
+    const end = (): void => {
+      this.#cancelLinger = undefined;
+      this.#group.lingerEnded();
+      this.#send();
+    };
+    if (this.#lingerMs > 0) {
+      this.#cancelLinger = this.#options.clock.after(this.#lingerMs, end);
+      return;
+    }
+    this.#cancelLinger = () => {};
+    queueMicrotask(end);
+  }
+
+  #send(): void {
+    if (this.#state !== 'open' && this.#state !== 'closing') return;
+    for (let calls = this.#group.next(); calls !== null; calls = this.#group.next()) {
+      let rows = 0;
+      let bytes = 0;
+      for (const call of calls) {
+        rows += call.rows;
+        bytes += call.bytes;
+      }
+      const id = ++this.#lastId;
+      this.#inFlight.set(id, calls);
+      this.#link?.post(packBatch(calls, { ...this.#slabs.take(rows, bytes), id, wallMs: this.#options.clock.wall() }));
+    }
+    if (this.#group.waiting === 0) {
+      this.#cancelLinger?.();
+      this.#cancelLinger = undefined;
+    }
+  }
+
+  #done(message: DoneMessage): void {
+    const calls = this.#inFlight.get(message.id) ?? [];
+    this.#inFlight.delete(message.id);
+    this.#group.finished();
+    this.#noteFailure(message.failure);
+    if (message.failure === null) this.#settle(calls, message);
+    else for (const call of calls) call.settle(allRetry(call.writes, message.failure));
+    this.#slabs.give(message);
+    this.#send();
+    if (this.#group.isIdle) this.#onIdle?.();
+  }
+
+  #settle(calls: readonly WriteCall[], { ints, errors }: DoneMessage): void {
+    const texts = new Map(errors);
+    let at = 0;
+    for (const call of calls) {
+      const outcomes: Outcome[] = [];
+      for (let index = 0; index < call.rows; index++, at++) outcomes.push(outcomeOf(resultAt(ints, at), texts.get(at)));
+      call.settle(outcomes);
+    }
+  }
+
+  #noteFailure(failure: string | null): void {
+    if (failure !== null && this.#failure === null) this.#log.warn('database takes no writes for now', { error: failure });
+    if (failure === null && this.#failure !== null) this.#log.info('database takes writes again');
+    this.#failure = failure;
+  }
+
+  async #startThread(): Promise<void> {
+    const { clock, cluster, epoch, history = DEFAULT_HISTORY, lengthLimit } = this.#options;
+    const link = new WriterLink({ start: this.#options.startWorker ?? startWorker, onDone: (message) => this.#done(message), onLost: (error) => this.#lost(error) });
+    const holder = `${hostname()}:${process.pid}`;
+    await link.open({ path: this.#path, cluster, epoch: epoch ?? null, holder, wallMs: clock.wall(), history, lengthLimit });
+    this.#link = link;
+  }
+
+  /** What was in flight may or may not be committed; written again, it is `unchanged`. */
+  #lost(error: string): void {
+    this.#noteFailure(error);
+    for (const calls of this.#inFlight.values()) {
+      this.#group.finished();
+      for (const call of calls) call.settle(allRetry(call.writes, error));
+    }
+    this.#inFlight.clear();
+    if (this.#state === 'closing') {
+      this.#giveUp(error);
+      this.#onIdle?.();
+      return;
+    }
+    void this.#reopen();
+  }
+
+  /** Never rejects. */
+  async #reopen(): Promise<void> {
+    this.#state = 'lost';
+    try {
+      await this.#startThread();
+      // close() may have been called meanwhile.
+      if (this.#state === 'lost') this.#state = 'open';
+      else await this.#link?.close();
+      this.#send();
+    } catch (cause) {
+      this.#failure = messageOf(cause);
+      this.#brokenAt = this.#options.clock.now();
+      if (this.#state === 'lost') this.#state = 'broken';
+      this.#log.error('database cannot be opened again, will be tried at the next write', { error: this.#failure });
+      this.#giveUp(this.#failure);
+    }
+  }
+
+  #giveUp(error: string): void {
+    for (const call of this.#group.drop()) call.settle(allRetry(call.writes, error));
+  }
+}
+
+function allRetry(writes: readonly Write[], error: string): readonly Outcome[] {
+  const outcome: Outcome = { kind: 'retry', error };
+  return writes.map(() => outcome);
+}
+
+function outcomeOf(code: number, text: string | undefined): Outcome {
+  switch (code) {
+    case CODE.written:
+      return WRITTEN;
+    case CODE.unchanged:
+      return UNCHANGED;
+    case CODE.stale:
+      return STALE;
+    case CODE.rejected:
+      return { kind: 'rejected', error: text ?? 'SQLite refuses the row' };
+    default:
+      return { kind: 'retry', error: text ?? 'the row was not settled' };
+  }
+}
