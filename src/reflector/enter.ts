@@ -109,10 +109,11 @@ export function enterWatch(from: Revision, memory: Memory, context: Context, bef
   ];
 }
 
-/** Waits, without a failure: a pause between two watches. */
+/** Waits, without a failure: a pause between two watches, too short to be reported as waiting. */
 export function pause(ms: number, next: Next, memory: Memory, context: Context): Step {
   const until = context.now + ms;
-  return [{ at: 'waiting', memory, until, next }, [{ do: 'wakeAt', at: until }]];
+  const status: Effect = { do: 'status', status: { at: 'watching', connected: false } };
+  return [{ at: 'waiting', memory, until, next }, [status, { do: 'wakeAt', at: until }]];
 }
 
 /**

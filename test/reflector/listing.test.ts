@@ -34,7 +34,7 @@ describe('a paged list', () => {
   });
 
   test('RF-S6: the revision of the list is that of its first page, whatever later pages say', () => {
-    const machine = secondPage().give(opened, page('12'));
+    const machine = secondPage().give(opened, page('12', 'b'), room, opened, page('13'));
     expect(machine.lists).toEqual(['begin first', 'end 10']);
     expect(machine.requests.at(-1)).toBe('watch "10"');
   });

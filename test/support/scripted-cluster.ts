@@ -43,6 +43,8 @@ interface StoredObject {
 interface StoredEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
   readonly object: StoredObject;
+  /** Sent without its object. */
+  readonly isUnreadable?: boolean;
 }
 
 interface Chain {
@@ -117,12 +119,17 @@ export class ScriptedCluster implements Cluster {
     this.#happen({ type: old === undefined ? 'ADDED' : 'MODIFIED', object });
   }
 
-  remove(name: string): void {
+  /** Gone, and the watch says so without saying what (kubernetes#76624). */
+  removeUnreadably(name: string): void {
+    this.remove(name, { isUnreadable: true });
+  }
+
+  remove(name: string, how: { readonly isUnreadable: boolean } = { isUnreadable: false }): void {
     const key = `default/${name}`;
     const old = this.#objects.get(key);
     if (old === undefined) return;
     this.#objects.delete(key);
-    this.#happen({ type: 'DELETED', object: { ...old, revision: this.#next() } });
+    this.#happen({ type: 'DELETED', object: { ...old, revision: this.#next() }, ...how });
   }
 
   /** Another kind was written: the revision moves and nothing else. */
@@ -225,7 +232,7 @@ export class ScriptedCluster implements Cluster {
       queue.push(line);
       wakeUp();
     };
-    const add = (event: StoredEvent): void => push(this.#line(event.type, this.#json(event.object, true)));
+    const add = (event: StoredEvent): void => push(this.#line(event.type, event.isUnreadable === true ? null : this.#json(event.object, true)));
     const from = query.resourceVersion === '' || query.resourceVersion === '0' ? null : query.resourceVersion;
     if (query.sendInitialEvents === true) {
       if (from !== null && compareRevisions(from, this.revision) > 0) {
@@ -360,7 +367,7 @@ export class ScriptedCluster implements Cluster {
     };
   }
 
-  #line(type: string, object: Record<string, unknown>): string {
+  #line(type: string, object: Record<string, unknown> | null): string {
     return `${JSON.stringify({ type, object })}\n`;
   }
 
