@@ -98,10 +98,10 @@ export class ListReader {
     tail.drop(this.#read(tail.bytes, tail.length));
     if (this.#awaited !== 'nothing') throw this.#error(tail.length, this.#awaited === 'list' ? 'a list' : 'more of the list', 'the end of the body');
     if (!this.#hasItems) throw this.#error(0, 'a list with "items"', 'an object without them');
-    const revision = textOf(this.#metadata['resourceVersion']);
+    const revision = textOf(this.#metadata.resourceVersion);
     if (!isRevision(revision)) throw this.#error(0, 'a list with a metadata.resourceVersion', 'a list that cannot be watched from');
-    const remaining = this.#metadata['remainingItemCount'];
-    return { revision, continue: textOf(this.#metadata['continue']) || null, remaining: typeof remaining === 'number' ? remaining : null };
+    const remaining = this.#metadata.remainingItemCount;
+    return { revision, continue: textOf(this.#metadata.continue) || null, remaining: typeof remaining === 'number' ? remaining : null };
   }
 
   #error(offset: number, expected: string, found: string): JsonError {

@@ -1,5 +1,6 @@
 import type { RawObject } from '../model/raw-object.ts';
 import { isRevision, type Revision } from '../model/revision.ts';
+import { KeptJson } from './kept-json.ts';
 import { asBuffer, decodeString, viewOf, Words } from './text.ts';
 import { fail, INCOMPLETE, skipColon, skipKey, skipSpace, skipValue } from './walk.ts';
 
@@ -47,7 +48,9 @@ class Span {
  * A scanner is reused: after a scan that succeeded its fields tell about that object until the next scan, and copyTo reads
  * the buffer that was scanned, which must not have changed.
  *
- * Measured (Node 26.10, 2 vCPU): MEASURED
+ * Measured (Node 26.10, one busy core of two), scan and copyTo beside JSON.parse of the same bytes: a pod of 4.3 KB 5.5 to 6 µs
+ * (10.4), of 9.8 KB 11 µs (24), a ConfigMap of 1.6 MB full of escapes 1.3 ms (1.5). Through WatchReader 6 µs, through ListReader 6 to
+ * 6.5 µs for the 4.3 KB pod, in chunks of 16 or 64 KB.
  */
 export class ObjectScanner implements RawObject {
   readonly #type: TypeMeta;
@@ -60,12 +63,7 @@ export class ObjectScanner implements RawObject {
   #given: Uint8Array = NOTHING;
   #bytes: Buffer = NOTHING;
   #data: DataView = NO_DATA;
-  #open = 0;
-  #end = 0;
-  #insert: Buffer;
-  /** Begin and end of each stretch to leave out, ascending; the first `#cutCount` numbers count. */
-  readonly #cuts: number[] = [0, 0];
-  #cutCount = 0;
+  readonly #kept = new KeptJson();
 
   readonly #kindAt = new Span();
   readonly #apiVersionAt = new Span();
@@ -79,7 +77,6 @@ export class ObjectScanner implements RawObject {
   #name = '';
   #uid = '';
   #revision: Revision = '';
-  #size = 0;
   #problem: string | null = 'nothing was scanned';
 
   constructor(type: TypeMeta) {
@@ -89,7 +86,6 @@ export class ObjectScanner implements RawObject {
     const kind = `"kind":${JSON.stringify(type.kind)},`;
     const apiVersion = `"apiVersion":${JSON.stringify(type.apiVersion)},`;
     this.#inserts = ['', kind, apiVersion, kind + apiVersion].map((text) => Buffer.from(text));
-    this.#insert = this.#inserts[0] as Buffer;
   }
 
   get namespace(): string {
@@ -105,7 +101,7 @@ export class ObjectScanner implements RawObject {
     return this.#revision;
   }
   get size(): number {
-    return this.#size;
+    return this.#kept.size;
   }
 
   /**
@@ -128,7 +124,6 @@ export class ObjectScanner implements RawObject {
     }
     const data = this.#data;
     this.#problem = 'the data ends before the object does, or is malformed';
-    this.#cutCount = 0;
     this.#kindAt.clear();
     this.#apiVersionAt.clear();
     this.#clearMeta();
@@ -136,7 +131,7 @@ export class ObjectScanner implements RawObject {
     let i = skipSpace(data, start, end);
     if (i >= end) return INCOMPLETE;
     if (data.getUint8(i) !== OPEN_BRACE) fail(data, i, 'an object');
-    this.#open = i;
+    this.#kept.begin(this.#bytes, i);
     i = skipSpace(data, i + 1, end);
     if (i >= end) return INCOMPLETE;
     if (data.getUint8(i) === CLOSE_BRACE) return this.#finish(i + 1);
@@ -167,22 +162,7 @@ export class ObjectScanner implements RawObject {
 
   /** Writes the JSON to keep. */
   copyTo(target: Uint8Array, at: number): void {
-    const bytes = this.#bytes;
-    let to = at;
-    let from = this.#open;
-    const insert = this.#insert;
-    if (insert.length > 0) {
-      target[to++] = OPEN_BRACE;
-      from++;
-      target.set(insert, to);
-      to += insert.length;
-    }
-    for (let k = 0; k < this.#cutCount; k += 2) {
-      const cutAt = this.#cuts[k] as number;
-      to += bytes.copy(target, to, from, cutAt);
-      from = this.#cuts[k + 1] as number;
-    }
-    bytes.copy(target, to, from, this.#end);
+    this.#kept.copyTo(target, at);
   }
 
   /** The problem as an error that names the object, as far as it has a name. */
@@ -196,6 +176,7 @@ export class ObjectScanner implements RawObject {
     this.#given = NOTHING;
     this.#bytes = NOTHING;
     this.#data = NO_DATA;
+    this.#kept.release();
     this.#problem = 'nothing was scanned';
   }
 
@@ -231,8 +212,8 @@ export class ObjectScanner implements RawObject {
 
       const which = META_KEYS.indexOf(this.#bytes, keyAt, keyEnd);
       if (which === 4) {
-        if (keeps) this.#cut(commaAt, valueEnd);
-        else this.#cut(keyAt, c === COMMA ? i + 1 : valueEnd);
+        if (keeps) this.#kept.cut(commaAt, valueEnd);
+        else this.#kept.cut(keyAt, c === COMMA ? i + 1 : valueEnd);
       } else {
         keeps = true;
         if (which === 0) this.#nameAt.set(at, valueEnd);
@@ -246,17 +227,8 @@ export class ObjectScanner implements RawObject {
     }
   }
 
-  #cut(from: number, to: number): void {
-    this.#cuts[this.#cutCount++] = from;
-    this.#cuts[this.#cutCount++] = to;
-  }
-
   #finish(end: number): number {
-    this.#end = end;
-    this.#insert = this.#inserts[(this.#kindAt.at === -1 ? 1 : 0) + (this.#apiVersionAt.at === -1 ? 2 : 0)] as Buffer;
-    let size = end - this.#open + this.#insert.length;
-    for (let k = 0; k < this.#cutCount; k += 2) size -= (this.#cuts[k + 1] as number) - (this.#cuts[k] as number);
-    this.#size = size;
+    this.#kept.finish(end, this.#inserts[(this.#kindAt.at === -1 ? 1 : 0) + (this.#apiVersionAt.at === -1 ? 2 : 0)] as Buffer);
     this.#problem = null;
     this.#namespace = this.#text(this.#namespaceAt, 'metadata.namespace');
     this.#name = this.#text(this.#nameAt, 'metadata.name');

@@ -13,17 +13,17 @@ export interface ApiStatus {
 /** Reads a parsed Status, from the body of a refusal or from an ERROR event. Members of another type count as absent: an error must not hide an error. */
 export function readStatus(value: unknown): ApiStatus {
   const status = membersOf(value);
-  const details = membersOf(status['details']);
+  const details = membersOf(status.details);
   const { code } = status;
   const { retryAfterSeconds } = details;
-  const causes = Array.isArray(details['causes']) ? (details['causes'] as readonly unknown[]).map(membersOf) : [];
+  const causes = Array.isArray(details.causes) ? (details.causes as readonly unknown[]).map(membersOf) : [];
   return {
     code: typeof code === 'number' ? code : 0,
-    reason: textOf(status['reason']),
-    message: textOf(status['message']),
+    reason: textOf(status.reason),
+    message: textOf(status.message),
     retryAfterSeconds: typeof retryAfterSeconds === 'number' && retryAfterSeconds > 0 ? retryAfterSeconds : null,
-    causes: causes.map((cause) => textOf(cause['reason']) || textOf(cause['message'])).filter((text) => text !== ''),
-    continueToken: textOf(membersOf(status['metadata'])['continue']) || null,
+    causes: causes.map((cause) => textOf(cause.reason) || textOf(cause.message)).filter((text) => text !== ''),
+    continueToken: textOf(membersOf(status.metadata).continue) || null,
   };
 }
 

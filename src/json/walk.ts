@@ -99,7 +99,11 @@ export function skipValue(data: DataView, at: number, end: number): number {
     if (c === QUOTE) {
       if (awaited === COMMA_OR_CLOSE) fail(data, i - 1, EXPECTED[awaited] as string);
       while (i + 4 <= end && !isSpecialIn(data.getInt32(i, true))) i += 4;
-      while (i < end && (c = data.getUint8(i)) !== QUOTE && c !== BACKSLASH && c >= SPACE) i++;
+      while (i < end) {
+        c = data.getUint8(i);
+        if (c === QUOTE || c === BACKSLASH || c < SPACE) break;
+        i++;
+      }
       i = c === QUOTE && i < end ? i + 1 : skipRestOfString(data, i, end);
       if (i === INCOMPLETE) return INCOMPLETE;
       if (awaited === KEY || awaited === KEY_OR_CLOSE) {
@@ -139,7 +143,9 @@ export function skipValue(data: DataView, at: number, end: number): number {
 /** From anywhere inside a string, but not inside an escape, to just after its closing quote. */
 function skipRestOfString(data: DataView, at: number, end: number): number {
   let i = at;
-  while (i < end) {
+  for (;;) {
+    while (i + 4 <= end && !isSpecialIn(data.getInt32(i, true))) i += 4;
+    if (i >= end) return INCOMPLETE;
     const c = data.getUint8(i);
     if (c === QUOTE) return i + 1;
     if (c < SPACE) fail(data, i, 'no control character inside a string');
@@ -155,7 +161,6 @@ function skipRestOfString(data: DataView, at: number, end: number): number {
       if (HEX[data.getUint8(i)] !== 1) fail(data, i, 'a hexadecimal digit');
     }
   }
-  return INCOMPLETE;
 }
 
 function skipScalar(data: DataView, at: number, end: number): number {

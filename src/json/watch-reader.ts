@@ -122,26 +122,32 @@ export class WatchReader {
       if (!this.#parse(bytes, from, to)) return;
     } catch (cause) {
       if (!(cause instanceof JsonError)) throw cause;
-      return onDamaged(cause.within(NAME_OF_LINE, -from), isChange(this.#type) ? this.#type : null);
+      onDamaged(cause.within(NAME_OF_LINE, -from), isChange(this.#type) ? this.#type : null);
+      return;
     }
     switch (this.#type) {
       case 'ADDED':
       case 'MODIFIED':
       case 'DELETED':
-        return scanner.problem === null ? onEvent(this.#type, scanner) : onDamaged(scanner.damage(), this.#type);
+        if (scanner.problem === null) onEvent(this.#type, scanner);
+        else onDamaged(scanner.damage(), this.#type);
+        break;
       case 'BOOKMARK':
-        return this.#bookmark(membersOf(this.#parsedObject(bytes)));
+        this.#bookmark(membersOf(this.#parsedObject(bytes)));
+        break;
       case 'ERROR':
-        return onError(readStatus(this.#parsedObject(bytes)));
+        onError(readStatus(this.#parsedObject(bytes)));
+        break;
       case null:
-        return onDamaged(new Error(`Cannot read a watch line of kind ${this.#options.kind}: it has no event type that is known`), null);
+        onDamaged(new Error(`Cannot read a watch line of kind ${this.#options.kind}: it has no event type that is known`), null);
+        break;
     }
   }
 
   #bookmark(object: Readonly<Record<string, unknown>>): void {
-    const metadata = membersOf(object['metadata']);
-    const revision = textOf(metadata['resourceVersion']);
-    if (isRevision(revision)) this.#options.onBookmark(revision, membersOf(metadata['annotations'])[INITIAL_EVENTS_END] === 'true');
+    const metadata = membersOf(object.metadata);
+    const revision = textOf(metadata.resourceVersion);
+    if (isRevision(revision)) this.#options.onBookmark(revision, membersOf(metadata.annotations)[INITIAL_EVENTS_END] === 'true');
     else this.#options.onDamaged(new Error(`Cannot read a bookmark of kind ${this.#options.kind}: metadata.resourceVersion is not a positive decimal number`), null);
   }
 

@@ -40,7 +40,7 @@ const anyKey = fc.oneof(fc.constantFrom(...KEYS).chain(spelling), freeKey);
 
 /** The same text with every escaped backslash inside a string as another character: JSON exactly when `text` is, and harmless to parse (see freeKey). */
 export function withoutBackslashes(text: string): string {
-  return text.replace(/\\(u005[cC]|[^])/g, (escape, what: string) => (what === '\\' ? '\\/' : what.length > 1 ? '\\u005d' : escape));
+  return text.replace(/\\(u005[cC]|[\s\S])/g, (whole: string, what: string) => (what === '\\' ? '\\/' : what.length > 1 ? '\\u005d' : whole));
 }
 
 const anyScalar = fc.oneof(anyString, fc.constantFrom(...NUMBERS, 'true', 'false', 'null'));

@@ -61,7 +61,7 @@ describe('what the API server sends', () => {
     const { end, kept } = read(BUILT_IN);
     expect(end).toEqual({ revision: '286', continue: 'abc', remaining: 7 });
     const expected = JSON.parse(BUILT_IN_OBJECT) as { metadata: Record<string, unknown> };
-    delete expected.metadata['managedFields'];
+    delete expected.metadata.managedFields;
     expect(kept).toEqual([JSON.stringify(expected), JSON.stringify(expected)]);
   });
 

@@ -133,7 +133,7 @@ describe('what the API server sends', () => {
     expect(scanner.problem).toBeNull();
     expect(scanner).toMatchObject({ namespace: 'r5', name: 'w1', uid: '0b7ae9a5-2b3d-4f86-9d9f-a4b1e9b2a001', revision: '729' });
     const expected = JSON.parse(CUSTOM_OBJECT) as { metadata: Record<string, unknown> };
-    delete expected.metadata['managedFields'];
+    delete expected.metadata.managedFields;
     expect(keptOf(scanner)).toBe(JSON.stringify(expected));
   });
 

@@ -9,12 +9,12 @@ const isText = (value: unknown): value is string => typeof value === 'string' &&
 /** The dumb twin of ObjectScanner for Pods of v1: parses everything. */
 export function findByParsing(object: unknown): Found {
   if (!isObject(object)) return 'damaged';
-  if (Object.hasOwn(object, 'kind') && object['kind'] !== 'Pod') return 'damaged';
-  if (Object.hasOwn(object, 'apiVersion') && object['apiVersion'] !== 'v1') return 'damaged';
-  const metadata = object['metadata'];
+  if (Object.hasOwn(object, 'kind') && object.kind !== 'Pod') return 'damaged';
+  if (Object.hasOwn(object, 'apiVersion') && object.apiVersion !== 'v1') return 'damaged';
+  const metadata = object.metadata;
   if (!isObject(metadata)) return 'damaged';
   const { name, uid, resourceVersion: revision, managedFields: _, ...others } = metadata;
-  const namespace = metadata['namespace'] ?? '';
+  const namespace = metadata.namespace ?? '';
   if (!isText(name) || !isText(uid) || !isText(revision) || typeof namespace !== 'string') return 'damaged';
   if (!isRevision(revision) || name.includes('/') || namespace.includes('/')) return 'damaged';
   const kept = { kind: 'Pod', apiVersion: 'v1', ...object, metadata: { name, uid, resourceVersion: revision, ...others } };

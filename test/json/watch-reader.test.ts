@@ -153,6 +153,14 @@ describe('a line that cannot be read is reported alone, the next one is heard (R
   });
 });
 
+test('a damaged line tells its type as far as it said so: a DELETED that cannot be read must not be lost', () => {
+  const types: (string | null)[] = [];
+  const reader = new WatchReader({ ...POD, onEvent: () => {}, onBookmark: () => {}, onError: () => {}, onDamaged: (_, type) => types.push(type) });
+  const lines = [event('DELETED', '{}'), event('DELETED', '{"a"'), '{"object":{"metadata":null},"type":"DELETED"}', event('BOOKMARK', '{}'), event('ERROR', '{"a"'), event('GONE', '{}'), 'x', '{"object":{}}'];
+  for (const line of lines) reader.push(Buffer.from(`${line}\n`));
+  expect(types).toEqual(['DELETED', 'DELETED', 'DELETED', null, null, null, null, null]);
+});
+
 describe('the end of the stream', () => {
   const line = event('ADDED', small('a'));
 
