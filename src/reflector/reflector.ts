@@ -8,6 +8,7 @@ export type ListReason = 'first' | 'expired' | 'regressed' | 'rules' | 'audit';
 export type ReflectorStatus =
   | { readonly at: 'listing'; readonly reason: ListReason; readonly streaming: boolean }
   | { readonly at: 'watching'; readonly connected: boolean }
+  /** `untilMs` is by the monotonic clock. */
   | { readonly at: 'waiting'; readonly untilMs: number; readonly error: string; readonly httpStatus: number | null };
 
 /**
@@ -30,7 +31,10 @@ export interface ReflectorSink {
   progress(revision: Revision): void;
   /** The server was heard: a chunk, a page, an accepted watch. */
   heard(): void;
-  /** One object could not be read (malformed JSON, no metadata, a Table); the stream goes on (RF-S14). */
+  /**
+   * One object could not be read (malformed JSON, no metadata, a Table); the stream goes on (RF-S14). Inside a list its key is
+   * not known and may be any of those that are missing, so the listEnd of that list proves no absence: nothing may be swept.
+   */
   damaged(error: Error): void;
   /** Resolves when the next page may be asked for: bodies waiting to be written are bounded. Rejects on abort. */
   room(signal: AbortSignal): Promise<void>;
