@@ -104,7 +104,9 @@ function memoryInUse(): number {
 /** In an order as events arrive: no two of one namespace beside each other but by chance. */
 function makeKeys(): readonly ObjectKey[] {
   const random = seededRandom(42);
-  const keys = Array.from({ length: KEYS }, (_, index) => objectKey(`namespace-${Math.floor(random.next() * NAMESPACES)}`, `deployment-${index}-7d4b9c6f5-x2x4z`));
+  const keys = Array.from({ length: KEYS }, (_, index) =>
+    objectKey(`namespace-${Math.floor(random.next() * NAMESPACES)}`, `deployment-${index}-7d4b9c6f5-x2x4z`),
+  );
   // A key is hashed once in its life; a lookup does it here, so that no contestant pays for all.
   return [...new Set(keys)];
 }
@@ -120,5 +122,7 @@ function thousands(value: number): string {
 
 function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) => `${row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ')}\n`).join('');
+  return rows
+    .map((row) => `${row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ')}\n`)
+    .join('');
 }

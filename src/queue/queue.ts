@@ -23,7 +23,10 @@ export interface WorkQueue {
 
   /** Asks for one more processing. Merges with a queued or waiting entry: highest priority, earliest time (PQ-S3, DQ-S4). */
   add(key: ObjectKey, priority?: Priority): void;
-  /** As add, but not before `delayMs`; the earliest deadline wins (DQ-S2). At once when `delayMs <= 0` (DQ-S1). */
+  /**
+   * As add, but not before `delayMs`; the earliest deadline wins (DQ-S2). At once when `delayMs <= 0` (DQ-S1).
+   * Without a priority a held key keeps the one it was taken with (PQ-S10): so ask for a retry before done().
+   */
   addAfter(key: ObjectKey, delayMs: number, priority?: Priority): void;
   /** As addAfter, by the key's own jittered exponential backoff; counts one failure. Returns the delay in milliseconds. */
   addRateLimited(key: ObjectKey, priority?: Priority): number;

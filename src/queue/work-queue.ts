@@ -33,7 +33,8 @@ export interface ObservedQueue extends WorkQueue {
 export function createWorkQueue(options: WorkQueueOptions): ObservedQueue {
   const backoff = { ...DEFAULT_BACKOFF, ...options.backoff };
   const check = (field: keyof BackoffCurve, isValid: boolean, rule: string): void => {
-    if (!isValid) throw new RangeError(`Cannot create the work queue of ${options.name}: "backoff.${field}" must be ${rule}, current value is ${backoff[field]}`);
+    if (!isValid)
+      throw new RangeError(`Cannot create the work queue of ${options.name}: "backoff.${field}" must be ${rule}, current value is ${backoff[field]}`);
   };
   check('baseMs', Number.isFinite(backoff.baseMs) && backoff.baseMs > 0, 'a number > 0');
   check('capMs', Number.isFinite(backoff.capMs) && backoff.capMs >= backoff.baseMs, `a number >= "backoff.baseMs" (${backoff.baseMs})`);
@@ -108,7 +109,8 @@ class KeyQueue implements ObservedQueue {
 
   addAfter(key: ObjectKey, delayMs: number, priority?: Priority): void {
     if (this.#phase !== 'open') return;
-    if (!Number.isFinite(delayMs)) throw new RangeError(`Cannot add ${key} to the queue of ${this.name}: "delayMs" must be a finite number, current value is ${delayMs}`);
+    if (!Number.isFinite(delayMs))
+      throw new RangeError(`Cannot add ${key} to the queue of ${this.name}: "delayMs" must be a finite number, current value is ${delayMs}`);
     if (priority !== undefined) this.#checkPriority(key, priority);
     const ticket = this.#dedup.ticketOf(key);
     const wanted = priority ?? (ticket.busy ? ticket.takenPriority : LIVE);
@@ -273,6 +275,7 @@ class KeyQueue implements ObservedQueue {
   }
 
   #checkPriority(key: ObjectKey, priority: Priority): void {
-    if (!Number.isSafeInteger(priority)) throw new RangeError(`Cannot add ${key} to the queue of ${this.name}: "priority" must be an integer, current value is ${priority}`);
+    if (!Number.isSafeInteger(priority))
+      throw new RangeError(`Cannot add ${key} to the queue of ${this.name}: "priority" must be an integer, current value is ${priority}`);
   }
 }

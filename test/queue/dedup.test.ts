@@ -47,7 +47,12 @@ describe('WQ-S2: the transition table', () => {
           if (one === 'deadline') clock.advance(10);
         };
         const now = (): string => {
-          const marks = [queue.held > 0 ? 'held' : '', queue.length > 0 ? 'queued' : '', queue.snapshot().depth > queue.length ? 'dirty' : '', queue.waiting > 0 ? 'waiting' : ''];
+          const marks = [
+            queue.held > 0 ? 'held' : '',
+            queue.length > 0 ? 'queued' : '',
+            queue.snapshot().depth > queue.length ? 'dirty' : '',
+            queue.waiting > 0 ? 'waiting' : '',
+          ];
           return marks.filter((mark) => mark !== '').join(' + ') || 'idle';
         };
         for (const one of roads[state]) await apply(one);

@@ -38,25 +38,29 @@ test('PQ-S1 PQ-S11: first in first out inside a namespace and priority, and noth
 
 test('PQ-S11: while higher levels always have keys, one of any 8 takes comes from the lowest, and every level in between is served within 8 takes a level', () => {
   fc.assert(
-    fc.property(fc.uniqueArray(fc.integer({ min: -200, max: 200 }), { minLength: 2, maxLength: 7 }), fc.array(fc.nat(7), { minLength: 300, maxLength: 400, size: 'max' }), (priorities, churn) => {
-      const order = new ReadyOrder();
-      const levels = priorities.toSorted((x, y) => x - y);
-      let made = 0;
-      const feed = (priority: number): void => order.push(ticketOf(`ns-${made % 3}`, `${made++}`, priority));
-      for (const priority of levels) feed(priority);
-      const waited = new Map(levels.map((priority) => [priority, 0]));
-      for (const extra of churn) {
-        const priority = levels[extra % levels.length];
-        if (priority !== undefined) feed(priority);
-        const served = order.shift();
-        if (served === null) throw new Error('there are keys, but none was given');
-        feed(served.priority);
-        for (const [level, takes] of waited) waited.set(level, level === served.priority ? 0 : takes + 1);
-        expect(waited.get(levels[0] ?? 0)).toBeLessThan(LOWEST_EVERY);
-        for (const level of levels.slice(1, -1)) expect(waited.get(level)).toBeLessThan(LOWEST_EVERY * (levels.length - 2));
-        expect(waited.get(levels.at(-1) ?? 0)).toBeLessThanOrEqual(1);
-      }
-    }),
+    fc.property(
+      fc.uniqueArray(fc.integer({ min: -200, max: 200 }), { minLength: 2, maxLength: 7 }),
+      fc.array(fc.nat(7), { minLength: 300, maxLength: 400, size: 'max' }),
+      (priorities, churn) => {
+        const order = new ReadyOrder();
+        const levels = priorities.toSorted((x, y) => x - y);
+        let made = 0;
+        const feed = (priority: number): void => order.push(ticketOf(`ns-${made % 3}`, `${made++}`, priority));
+        for (const priority of levels) feed(priority);
+        const waited = new Map(levels.map((priority) => [priority, 0]));
+        for (const extra of churn) {
+          const priority = levels[extra % levels.length];
+          if (priority !== undefined) feed(priority);
+          const served = order.shift();
+          if (served === null) throw new Error('there are keys, but none was given');
+          feed(served.priority);
+          for (const [level, takes] of waited) waited.set(level, level === served.priority ? 0 : takes + 1);
+          expect(waited.get(levels[0] ?? 0)).toBeLessThan(LOWEST_EVERY);
+          for (const level of levels.slice(1, -1)) expect(waited.get(level)).toBeLessThan(LOWEST_EVERY * (levels.length - 2));
+          expect(waited.get(levels.at(-1) ?? 0)).toBeLessThanOrEqual(1);
+        }
+      },
+    ),
   );
 });
 

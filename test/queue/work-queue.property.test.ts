@@ -118,21 +118,28 @@ class Pair {
   }
 }
 
-test('WQ-S1 WQ-S2 WQ-S4 DQ-S2 DQ-S3 PQ-S3 PQ-S11: any sequence of calls hands out what the dumb twin hands out, in the same order', { timeout: 60_000 }, async () => {
+test('WQ-S1 WQ-S2 WQ-S4 DQ-S2 DQ-S3 PQ-S3 PQ-S11: any sequence of calls hands out what the dumb twin hands out, in the same order', {
+  timeout: 60_000,
+}, async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(operation, { maxLength: 80, size: 'max' }), ending, fc.array(operation, { maxLength: 20, size: 'max' }), async (before, how, after) => {
-      const pair = new Pair();
-      for (const op of before) {
-        pair.apply(op);
-        if (op.do === 'settle') await pair.settle();
-      }
-      pair.end(how);
-      for (const op of after) {
-        pair.apply(op);
-        if (op.do === 'settle') await pair.settle();
-      }
-      await pair.settle();
-    }),
+    fc.asyncProperty(
+      fc.array(operation, { maxLength: 80, size: 'max' }),
+      ending,
+      fc.array(operation, { maxLength: 20, size: 'max' }),
+      async (before, how, after) => {
+        const pair = new Pair();
+        for (const op of before) {
+          pair.apply(op);
+          if (op.do === 'settle') await pair.settle();
+        }
+        pair.end(how);
+        for (const op of after) {
+          pair.apply(op);
+          if (op.do === 'settle') await pair.settle();
+        }
+        await pair.settle();
+      },
+    ),
     { numRuns: 1_500 },
   );
 });
@@ -140,48 +147,53 @@ test('WQ-S1 WQ-S2 WQ-S4 DQ-S2 DQ-S3 PQ-S3 PQ-S11: any sequence of calls hands ou
 /** What must hold whatever the twin thinks: workers that read a truth after taking leave no change unseen. */
 test('WQ-S1 WQ-S2 WQ-S3: no change is lost, no key is held twice, and each key is processed at most once per change', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.record({ key, priority, delayMs: fc.constantFrom(0, 0, 3, 40), stepMs: fc.constantFrom(0, 1, 7) }), { maxLength: 120, size: 'max' }), fc.integer({ min: 1, max: 4 }), fc.integer(), async (changes, workers, seed) => {
-      const clock = new ManualClock();
-      const random = seededRandom(seed);
-      const queue = createWorkQueue({ name: 'pods', clock, random });
-      const truth = new Map<ObjectKey, number>();
-      const seen = new Map<ObjectKey, number>();
-      const runs = new Map<ObjectKey, number>();
-      const hands = new Set<ObjectKey>();
-      const work = async (): Promise<void> => {
-        for (let keys = await queue.take(2); keys.length > 0; keys = await queue.take(2)) {
-          for (const one of keys) {
-            expect(hands.has(one)).toBe(false);
-            hands.add(one);
-          }
-          const read = keys.map((one) => truth.get(one) ?? 0);
-          await clock.sleep(Math.floor(random.next() * 5));
-          for (const [index, one] of keys.entries()) {
-            hands.delete(one);
-            if (random.next() < 0.3) {
-              queue.addRateLimited(one);
-            } else {
-              seen.set(one, read[index] ?? 0);
-              runs.set(one, (runs.get(one) ?? 0) + 1);
-              queue.forget(one);
+    fc.asyncProperty(
+      fc.array(fc.record({ key, priority, delayMs: fc.constantFrom(0, 0, 3, 40), stepMs: fc.constantFrom(0, 1, 7) }), { maxLength: 120, size: 'max' }),
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer(),
+      async (changes, workers, seed) => {
+        const clock = new ManualClock();
+        const random = seededRandom(seed);
+        const queue = createWorkQueue({ name: 'pods', clock, random });
+        const truth = new Map<ObjectKey, number>();
+        const seen = new Map<ObjectKey, number>();
+        const runs = new Map<ObjectKey, number>();
+        const hands = new Set<ObjectKey>();
+        const work = async (): Promise<void> => {
+          for (let keys = await queue.take(2); keys.length > 0; keys = await queue.take(2)) {
+            for (const one of keys) {
+              expect(hands.has(one)).toBe(false);
+              hands.add(one);
             }
-            queue.done(one);
+            const read = keys.map((one) => truth.get(one) ?? 0);
+            await clock.sleep(Math.floor(random.next() * 5));
+            for (const [index, one] of keys.entries()) {
+              hands.delete(one);
+              if (random.next() < 0.3) {
+                queue.addRateLimited(one);
+              } else {
+                seen.set(one, read[index] ?? 0);
+                runs.set(one, (runs.get(one) ?? 0) + 1);
+                queue.forget(one);
+              }
+              queue.done(one);
+            }
           }
+        };
+        const pool = Array.from({ length: workers }, work);
+        for (const change of changes) {
+          truth.set(change.key, (truth.get(change.key) ?? 0) + 1);
+          queue.addAfter(change.key, change.delayMs, change.priority);
+          if (change.stepMs > 0) await clock.advanceAsync(change.stepMs);
         }
-      };
-      const pool = Array.from({ length: workers }, work);
-      for (const change of changes) {
-        truth.set(change.key, (truth.get(change.key) ?? 0) + 1);
-        queue.addAfter(change.key, change.delayMs, change.priority);
-        if (change.stepMs > 0) await clock.advanceAsync(change.stepMs);
-      }
-      for (let step = 0; step < 10_000 && queue.length + queue.held + queue.waiting > 0; step++) await clock.advanceAsync(100);
-      expect(seen).toEqual(truth);
-      for (const [one, count] of runs) expect(count).toBeLessThanOrEqual(truth.get(one) ?? 0);
-      queue.shutDown();
-      await Promise.all(pool);
-      expect(clock.pending).toBe(0);
-    }),
+        for (let step = 0; step < 10_000 && queue.length + queue.held + queue.waiting > 0; step++) await clock.advanceAsync(100);
+        expect(seen).toEqual(truth);
+        for (const [one, count] of runs) expect(count).toBeLessThanOrEqual(truth.get(one) ?? 0);
+        queue.shutDown();
+        await Promise.all(pool);
+        expect(clock.pending).toBe(0);
+      },
+    ),
     { numRuns: 150 },
   );
 });

@@ -371,12 +371,20 @@ describe('priority', () => {
   });
 
   test('PQ-S3 PQ-T5: the highest priority asked for is kept, in whichever order', async () => {
-    for (const [first, second] of [[1, 2], [2, 1]] as const) {
+    for (const [first, second] of [
+      [1, 2],
+      [2, 1],
+    ] as const) {
       const { queue } = create();
       queue.add(a, first);
       queue.add(b, 1);
       queue.add(a, second);
-      expect(queue.snapshot().readyByPriority).toEqual(new Map([['2', 1], ['1', 1]]));
+      expect(queue.snapshot().readyByPriority).toEqual(
+        new Map([
+          ['2', 1],
+          ['1', 1],
+        ]),
+      );
       expect(await queue.take(9)).toEqual([a, b]);
     }
   });
@@ -387,7 +395,12 @@ describe('priority', () => {
     queue.add(b, 1);
     queue.add(c, 0);
     queue.add(a, 1);
-    expect(queue.snapshot().readyByPriority).toEqual(new Map([['1', 2], ['0', 1]]));
+    expect(queue.snapshot().readyByPriority).toEqual(
+      new Map([
+        ['1', 2],
+        ['0', 1],
+      ]),
+    );
     expect(await queue.take(9)).toEqual([b, a, c]);
   });
 
@@ -444,7 +457,12 @@ describe('priority', () => {
     queue.done(a);
     queue.done(b);
     clock.advance(5);
-    expect(queue.snapshot().readyByPriority).toEqual(new Map([['4', 1], ['-100', 1]]));
+    expect(queue.snapshot().readyByPriority).toEqual(
+      new Map([
+        ['4', 1],
+        ['-100', 1],
+      ]),
+    );
   });
 
   test('PQ-T15: five levels of a thousand keys come level by level, but for the share that no level is denied', async () => {
@@ -506,7 +524,10 @@ describe('delays', () => {
   });
 
   test('DQ-S2 DQ-T2: of two deadlines of one key the earlier counts, in either order, and nothing happens at the later', async () => {
-    for (const delays of [[50, 70], [50, 30]] as const) {
+    for (const delays of [
+      [50, 70],
+      [50, 30],
+    ] as const) {
       const { queue, clock } = create();
       for (const delayMs of delays) queue.addAfter(a, delayMs);
       expect(queue.waiting).toBe(1);
@@ -563,7 +584,12 @@ describe('delays', () => {
     expect([queue.length, queue.waiting]).toEqual([1, 0]);
     queue.addAfter(b, 1000, 1);
     queue.add(b, 0);
-    expect(queue.snapshot().readyByPriority).toEqual(new Map([['2', 1], ['1', 1]]));
+    expect(queue.snapshot().readyByPriority).toEqual(
+      new Map([
+        ['2', 1],
+        ['1', 1],
+      ]),
+    );
   });
 
   test('DQ-S5: forget leaves a waiting entry alone', () => {
