@@ -1,6 +1,6 @@
 import type { Cluster, ListQuery, WatchQuery } from '../cluster/cluster.ts';
 import { ListReader } from '../json/list-reader.ts';
-import { WatchReader } from '../json/watch-reader.ts';
+import type { ChangeType } from '../json/watch-reader.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import type { Random } from '../kit/random.ts';
@@ -14,6 +14,7 @@ import { writeNote } from './notes.ts';
 import { DEFAULT_OPTIONS, type ReflectorOptions } from './options.ts';
 import type { ReflectorSink } from './reflector.ts';
 import type { Effect, Input, ResyncReason, State } from './state.ts';
+import { StreamFeed } from './stream-feed.ts';
 
 export interface Selectors {
   readonly labelSelector?: string | undefined;
@@ -249,7 +250,12 @@ class ReflectorShell implements Reflector {
 
   async #readStream(request: Request, query: WatchQuery): Promise<void> {
     const { cluster, kind, scope } = this.#parts;
-    const { read, end } = this.#watchReader(request);
+    const stream = this.#streamFeed(request);
+    const read = (chunk: Uint8Array): void => {
+      if (request.isOver) return;
+      this.#heardNow();
+      stream.push(chunk);
+    };
     const opened = (): void => {
       if (request.isOver) return;
       this.#heardNow();
@@ -257,7 +263,7 @@ class ReflectorShell implements Reflector {
     };
     try {
       await cluster.watch(kind, scope, query, read, opened, request.controller.signal);
-      end();
+      stream.end();
     } catch (cause) {
       this.#finish(request, { type: 'failed', failure: failureOf(cause) });
       return;
@@ -265,77 +271,24 @@ class ReflectorShell implements Reflector {
     this.#finish(request, { type: 'ended' });
   }
 
-  /**
-   * Events go to the sink one by one; the machine hears of them once a chunk, and before anything that it decides by.
-   * So the revision it publishes is never ahead of the objects (RF-S8), and an event costs no step.
-   */
-  #watchReader(request: Request): { readonly read: (chunk: Uint8Array) => void; readonly end: () => void } {
-    const { sink } = this.#parts;
-    let revision: Revision | null = null;
-    let events = 0;
-    let bookmark = false;
-    const flush = (): void => {
-      if (request.isOver) return;
-      const input: Input = { type: 'heard', revision, events, bookmark };
-      revision = null;
-      events = 0;
-      bookmark = false;
-      this.#feed(input);
-    };
-    const reader = new WatchReader({
+  #streamFeed(request: Request): StreamFeed {
+    return new StreamFeed({
       ...this.#type,
+      isOver: () => request.isOver,
       onEvent: (type, object) => {
-        if (request.isOver) return;
         // No closure here: this runs for every event.
         try {
           this.#event(type, object);
         } catch (cause) {
           this.#fail(cause);
-          return;
         }
-        revision = object.revision;
-        events++;
       },
-      onBookmark: (found, initialEventsEnd) => {
-        if (request.isOver) return;
-        if (initialEventsEnd) {
-          flush();
-          this.#feed({ type: 'initialEnd', revision: found });
-          return;
-        }
-        revision = found;
-        bookmark = true;
-      },
-      onError: (status) => {
-        flush();
-        if (request.isOver) return;
-        const { code, reason, message, retryAfterSeconds, causes } = status;
-        const retryAfterMs = retryAfterSeconds === null ? null : retryAfterSeconds * 1000;
-        this.#feed({ type: 'errorEvent', failure: { kind: 'answer', status: code, reason, message, retryAfterMs, causes } });
-      },
-      onDamaged: (error, type) => {
-        this.#deliver(request, () => sink.damaged(error));
-        if (type !== 'DELETED') return;
-        flush();
-        if (!request.isOver) this.#feed({ type: 'deleteLost' });
-      },
+      onDamaged: (error) => this.#guarded(() => this.#parts.sink.damaged(error)),
+      feed: (input) => this.#feed(input),
     });
-    const read = (chunk: Uint8Array): void => {
-      if (request.isOver) return;
-      this.#heardNow();
-      reader.push(chunk);
-      flush();
-    };
-    const end = (): void => {
-      if (request.isOver) return;
-      // A last line without its newline is an event too; one that is cut off is not, and the revision has not passed it.
-      reader.end();
-      if (events > 0 || revision !== null) flush();
-    };
-    return { read, end };
   }
 
-  #event(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: RawObject): void {
+  #event(type: ChangeType, object: RawObject): void {
     const { sink } = this.#parts;
     if (type === 'DELETED') sink.deleted(object);
     else sink.object(object, this.#state.at === 'streaming' ? 'list' : 'watch');
