@@ -4,6 +4,7 @@ import { access, mkdir, readFile, readdir, rename, writeFile } from 'node:fs/pro
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { messageOf } from '../../src/model/errors.ts';
 import { runOk } from '../support/spawn.ts';
 
 /*
@@ -64,7 +65,7 @@ async function cacheDir(): Promise<string> {
     .update(await readFile(join(MODULE_DIR, 'go.mod')))
     .digest('hex')
     .slice(0, 12);
-  const root = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
+  const root = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
   const dir = join(root, 'kubefold-testcluster', hash);
   await mkdir(dir, { recursive: true });
   return dir;
@@ -107,7 +108,12 @@ async function stages(): Promise<string> {
 }
 
 async function go(args: readonly string[]): Promise<string> {
-  return (await runOk('go', args, { cwd: MODULE_DIR, withinMs: 20 * 60_000 })).trim();
+  try {
+    return (await runOk('go', args, { cwd: MODULE_DIR, withinMs: 20 * 60_000 })).trim();
+  } catch (cause) {
+    const wayOut = 'Install Go 1.26 or newer, or set KUBEBUILDER_ASSETS to a folder with kube-apiserver, etcd and kubectl';
+    throw new Error(`Cannot build a control plane for the tests. ${wayOut}. ${messageOf(cause)}`, { cause });
+  }
 }
 
 const isExecutable = (path: string): Promise<boolean> => isThere(path, constants.X_OK);
