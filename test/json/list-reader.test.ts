@@ -104,6 +104,16 @@ describe('items', () => {
     expect(log.items).toHaveLength(2);
   });
 
+  test('over two chunks come with the second, when it is at least as long as what was kept of the first', () => {
+    const log = emptyLog();
+    const reader = readerInto(log);
+    const cut = BUILT_IN.indexOf('"ownerReferences"');
+    reader.push(Buffer.from(BUILT_IN.slice(0, cut)));
+    expect(log.items).toHaveLength(0);
+    reader.push(Buffer.from(BUILT_IN.slice(cut, -10)));
+    expect(log.items).toHaveLength(1);
+  });
+
   test('of 1.5 MB in chunks of 16 KB are read, between small ones', () => {
     const item = (name: string, size: number): string => `{"data":"${'é"'.replace('"', '\\"').repeat(size / 4)}","metadata":{"name":"${name}","uid":"u","resourceVersion":"1"}}`;
     const body = `{"items":[${item('a', 10)},${item('b', 1_600_000)},${item('c', 10)},${item('d', 1_600_000)}],"metadata":{"resourceVersion":"9"}}`;

@@ -91,8 +91,9 @@ describe('events', () => {
       `{"object":${small('a')},"type":"ADDED"}`,
       ` { "\\u0074ype" : "MODIF\\u0049ED" ,\t"extra" : [ {} ] , "obj\\u0065ct" : ${small('b')} } \r`,
       `{"type":"ERROR","object":${small('x')},"object":${small('c')},"type":"DELETED"}`,
+      `{"type":"ADDED","object":${small('x')},"type":"ERROR","object":${small('d')},"type":"DELETED"}`,
     ];
-    expect(namesOf(read(`${lines.join('\n')}\n`).heard)).toEqual(['ADDED a', 'MODIFIED b', 'DELETED c']);
+    expect(namesOf(read(`${lines.join('\n')}\n`).heard)).toEqual(['ADDED a', 'MODIFIED b', 'DELETED c', 'DELETED d']);
   });
 
   test('may end in CRLF, have blank lines between, and come several in a chunk', () => {
