@@ -110,7 +110,7 @@ class MemoryStorage implements Storage, StorageReader {
     } else {
       table.sorted = null;
     }
-    table.rows.set(meta.key, { ...meta, apiVersion: apiVersionOf(kind), kind: kind.kind, body: body.slice(), writtenAt: this.#now() });
+    table.rows.set(meta.key, { ...meta, apiVersion: apiVersionOf(kind), kind: kind.kind, body: new Uint8Array(body), writtenAt: this.#now() });
     return WRITTEN;
   }
 

@@ -6,7 +6,7 @@ import { isNewer } from '../../model/revision.ts';
 import type { ScopeRecord } from '../storage.ts';
 import { CODE, rowsOf, setResult } from './batch.ts';
 import type { BatchMessage, OutcomeCode, Row } from './batch.ts';
-import { bodyHash } from './body-hash.ts';
+import { HASH_BYTES, writeBodyHash } from './body-hash.ts';
 import { ChangeLogPruner } from './change-log.ts';
 import type { HistoryBounds } from './change-log.ts';
 import { conditionOf, isRowsFault } from './conditions.ts';
@@ -47,6 +47,8 @@ export class RowWriter {
   readonly #saveScope: StatementSync;
   readonly #readWriter: StatementSync;
   readonly #pruner: ChangeLogPruner;
+  /** Of the row at hand: SQLite copies what is bound. */
+  readonly #hash = Buffer.alloc(HASH_BYTES);
   #inodeCheckedAt = Number.NEGATIVE_INFINITY;
 
   /** Takes the writer's row; throws StorageError when a higher epoch holds it. */
@@ -113,6 +115,7 @@ export class RowWriter {
   }
 
   #put(row: Row, wallMs: number): boolean {
+    writeBodyHash(row.body, this.#hash);
     const { changes } = this.#upsert.run(
       this.#cluster,
       row.group,
@@ -123,7 +126,7 @@ export class RowWriter {
       row.kind,
       row.uid,
       row.revision,
-      bodyHash(row.body),
+      this.#hash,
       this.#epoch,
       wallMs,
       row.body,

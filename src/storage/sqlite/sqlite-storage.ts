@@ -165,8 +165,9 @@ class SqliteStorage implements Storage {
     this.#send();
     if (!this.#group.isIdle) await new Promise<void>((resolve) => (this.#onIdle = resolve));
     this.#cancelLinger?.();
-    await this.#link?.close();
+    // The reader first: only the last connection of all can take the log away.
     await this.#reader.close();
+    await this.#link?.close();
     this.#lock?.release();
     this.#state = 'closed';
   }

@@ -1,0 +1,19 @@
+import { createSqliteReader } from '../../src/storage/sqlite/sqlite-reader.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { storageContract } from './contract.ts';
+import { openSqlite } from './sqlite-engine.ts';
+
+storageContract('sqlite', async () => {
+  const dir = tempDir('sqlite');
+  const storage = await openSqlite(dir.file('a.db'));
+  const reader = createSqliteReader({ path: dir.file('a.db') });
+  return {
+    storage,
+    reader,
+    async remove() {
+      await reader.close();
+      await storage.close();
+      dir.remove();
+    },
+  };
+});
