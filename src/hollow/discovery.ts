@@ -68,7 +68,9 @@ interface Group {
 
 function groups(world: World, broken: readonly string[]): readonly Group[] {
   const views = [...world.kinds()].flatMap((served) => served.views);
-  const names = [...new Set([...views.map((view) => view.group), ...broken.map(groupOf)])];
+  // Groups that only lend another name to a kind come after those that own kinds.
+  const owners = [...world.kinds()].flatMap((served) => served.views.slice(0, 1)).map((view) => view.group);
+  const names = [...new Set([...owners, ...views.map((view) => view.group), ...broken.map(groupOf)])];
   return names.map((name) => {
     const own = views.filter((view) => view.group === name);
     const extra = broken.filter((groupVersion) => groupOf(groupVersion) === name).map((groupVersion) => groupVersion.slice(name.length + 1));

@@ -82,7 +82,7 @@ export const CRD_ID = 'customresourcedefinitions.apiextensions.k8s.io';
 
 /** The kinds every hollow cluster has, with their views. Events are served by two groups. */
 export function builtinViews(): readonly View[] {
-  return ROWS.flatMap((row): View[] => {
+  const views = ROWS.map((row): View => {
     const stored: StoredKind = {
       group: row.group ?? '',
       version: 'v1',
@@ -100,9 +100,10 @@ export function builtinViews(): readonly View[] {
     const paths = new Map([...stored.fields, ...(row.cold ?? [])].map((path) => [path, path]));
     if (stored.resource === 'pods') paths.set('spec.host', 'spec.nodeName');
     if (stored.resource === 'events') paths.set('source', 'source.component');
-    const view: View = { stored, ...served(stored, stored.group, stored.version), convert: null, fields: paths, emptyShape: row.shape ?? '', columns: [] };
-    return stored.resource === 'events' ? [view, newEventsView(stored)] : [view];
+    return { stored, ...served(stored, stored.group, stored.version), convert: null, fields: paths, emptyShape: row.shape ?? '', columns: [] };
   });
+  const events = views.find((view) => view.stored.resource === 'events');
+  return events === undefined ? views : [...views, newEventsView(events.stored)];
 }
 
 function served(stored: StoredKind, group: string, version: string): Pick<View, 'group' | 'version' | 'kind' | 'apiVersion' | 'prefix' | 'itemPrefix'> {

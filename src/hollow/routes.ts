@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageOf, UsageError } from '../model/errors.ts';
+import { contentType, objectOf, patchOf, readBody } from './bodies.ts';
 import { aggregated, AGGREGATED_TYPE, legacyGroupOf, legacyGroups, legacyResources, legacyVersions, openapiDocument, openapiIndex, VERSION, wantsAggregated } from './discovery.ts';
 import type { DiscoverySwitches } from './discovery.ts';
 import type { Effect, Faults, Verb } from './faults.ts';
+import { rejection, wrongContent } from './fault-answers.ts';
 import { fresh, list } from './list.ts';
-import { jsonPatch, mergePatch, PatchError, strategicMerge } from './merge.ts';
 import type { ObjectTree, Tree, Version } from './objects.ts';
 import { parsePath } from './path.ts';
 import type { ApiPath } from './path.ts';
@@ -12,7 +13,7 @@ import { isWatch, listQuery, revisionOf, scoped, selectorFilter, watchQuery } fr
 import { formOf, objectBytes, partial, shown } from './render.ts';
 import { review } from './reviews.ts';
 import { Sink } from './sink.ts';
-import { badRequest, expired, EXPIRED_LIST, forbidden, notAllowed, notFound, pageNotFound, Refusal, refusal, tooOld, unauthorized, unknownResource, unsupportedMedia } from './status.ts';
+import { badRequest, expired, EXPIRED_LIST, forbidden, notAllowed, notFound, pageNotFound, Refusal, refusal, tooOld, unauthorized, unknownResource } from './status.ts';
 import { table } from './table.ts';
 import { Watch } from './watch.ts';
 import type { World } from './world.ts';
@@ -43,10 +44,6 @@ interface Call {
   readonly user: string;
   readonly effects: readonly Effect[];
 }
-
-/** A body larger than this is refused, as by the real server (3 MiB). */
-const BODY_LIMIT_BYTES = 3 * 1024 * 1024;
-const JSON_TYPES = new Set(['', 'application/json', 'application/merge-patch+json', 'application/strategic-merge-patch+json', 'application/json-patch+json', 'application/apply-patch+yaml']);
 
 /** Every route of the hollow API server. */
 export class Routes {
@@ -301,27 +298,8 @@ function includeObject(url: URL): string {
   return value;
 }
 
-function rejection({ status, retryAfterSeconds, text }: Extract<Effect, { type: 'reject' }>): Refusal {
-  if (text === true) return new Refusal(status, 'Too many requests, please try again later.\n', retryAfterSeconds ?? null);
-  const reasons: Readonly<Record<number, string>> = { 429: 'TooManyRequests', 500: 'InternalError', 503: 'ServiceUnavailable', 504: 'Timeout', 403: 'Forbidden', 401: 'Unauthorized' };
-  const reason = reasons[status];
-  const message = status === 429 ? 'storage is (re)initializing' : `the hollow cluster was told to answer ${status}`;
-  return refusal({
-    code: status,
-    ...(reason === undefined ? {} : { reason }),
-    message,
-    details: retryAfterSeconds === undefined ? {} : { retryAfterSeconds },
-    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
-  });
-}
-
 function forbiddenPath(path: string): Refusal {
   return refusal({ code: 403, reason: 'Forbidden', message: `forbidden: User "${ANONYMOUS}" cannot get path "${path}"`, details: {} });
-}
-
-function wrongContent(sink: Sink, form: 'table' | 'html'): void {
-  if (form === 'html') sink.send({ type: 'text/html', body: '<html><body>Sign in</body></html>\n' });
-  else sink.send({ body: line({ kind: 'Table', apiVersion: 'meta.k8s.io/v1', metadata: { resourceVersion: '1' }, columnDefinitions: [], rows: [] }) });
 }
 
 function answerAggregated({ request, sink }: Call, document: { readonly text: string; readonly etag: string }): void {
@@ -341,55 +319,4 @@ function answerFailure(sink: Sink, response: ServerResponse, cause: unknown): vo
   const headers = why.retryAfterSeconds === null ? {} : { 'Retry-After': String(why.retryAfterSeconds) };
   if (typeof why.body === 'string') sink.send({ code: why.code, type: 'text/plain; charset=utf-8', body: why.body, headers });
   else sink.send({ code: why.code, body: `${JSON.stringify(why.body)}\n`, headers });
-}
-
-function contentType(request: IncomingMessage): string {
-  return (request.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '';
-}
-
-async function readBody(request: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > BODY_LIMIT_BYTES) throw refusal({ code: 413, reason: 'RequestEntityTooLarge', message: 'Request entity too large: limit is 3145728', details: {} });
-    chunks.push(chunk);
-  }
-  if (bytes === 0) return undefined;
-  const type = contentType(request);
-  if (!JSON_TYPES.has(type)) throw unsupportedMedia(type);
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString()) as unknown;
-  } catch {
-    throw badRequest('the body of the request is not valid JSON');
-  }
-}
-
-function objectOf(body: unknown, kind: string): ObjectTree {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw badRequest('the body of the request must be an object');
-  const tree = body as ObjectTree;
-  if (tree.kind !== undefined && tree.kind !== kind) throw badRequest(`${kind} in version "${tree.apiVersion ?? ''}" cannot be handled: the object is a ${tree.kind}`);
-  return tree;
-}
-
-function patchOf(request: IncomingMessage, patch: unknown): (tree: ObjectTree) => ObjectTree {
-  const type = contentType(request);
-  switch (type) {
-    case 'application/merge-patch+json':
-      return (tree) => mergePatch(tree, patch) as ObjectTree;
-    case 'application/strategic-merge-patch+json':
-    case 'application/apply-patch+yaml':
-      return (tree) => strategicMerge(tree, patch) as ObjectTree;
-    case 'application/json-patch+json':
-      return (tree) => {
-        try {
-          return jsonPatch(tree, patch) as ObjectTree;
-        } catch (cause) {
-          if (!(cause instanceof PatchError)) throw cause;
-          throw refusal({ code: 422, reason: 'Invalid', message: `the server rejected our request due to an error in our request: ${cause.message}`, details: {} });
-        }
-      };
-    default:
-      throw unsupportedMedia(type);
-  }
 }

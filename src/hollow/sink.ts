@@ -24,6 +24,10 @@ export class Sink {
   readonly #isStalled: boolean;
   #gzip: Gzip | null = null;
   #sentBytes = 0;
+  /** Parts of a split answer not written yet: one leaves a turn, or they would travel together again. */
+  readonly #parts: Buffer[] = [];
+  #isEnding = false;
+  readonly #onSplitDrain: (() => void)[] = [];
 
   constructor({ request, response, effects }: SinkOptions) {
     this.#request = request;
@@ -69,16 +73,28 @@ export class Sink {
       return true;
     }
     this.#sentBytes += chunk.length;
-    const target = this.#gzip ?? this.#response;
-    if (this.#splitBytes === null) return target.write(chunk);
-    let hasRoom = true;
-    for (let at = 0; at < chunk.length; at += this.#splitBytes) hasRoom = target.write(chunk.subarray(at, at + this.#splitBytes));
-    return hasRoom;
+    if (this.#splitBytes === null) return (this.#gzip ?? this.#response).write(chunk);
+    if (this.#parts.length === 0) setImmediate(() => this.#writePart());
+    for (let at = 0; at < chunk.length; at += this.#splitBytes) this.#parts.push(chunk.subarray(at, at + this.#splitBytes));
+    return false;
+  }
+
+  #writePart(): void {
+    const part = this.#parts.shift();
+    if (!this.isOpen || part === undefined) return;
+    (this.#gzip ?? this.#response).write(part);
+    if (this.#parts.length > 0) {
+      setImmediate(() => this.#writePart());
+      return;
+    }
+    for (const run of this.#onSplitDrain.splice(0)) run();
+    if (this.#isEnding && this.#parts.length === 0) (this.#gzip ?? this.#response).end();
   }
 
   /** Calls `run` once when there is room again; never when the answer is over. */
   onDrain(run: () => void): void {
-    (this.#gzip ?? this.#response).once('drain', run);
+    if (this.#splitBytes !== null) this.#onSplitDrain.push(run);
+    else (this.#gzip ?? this.#response).once('drain', run);
   }
 
   /** Resolves when there is room again or the answer is over. */
@@ -93,7 +109,8 @@ export class Sink {
   /** A proper end of the body. */
   end(): void {
     if (!this.isOpen || this.#isStalled) return;
-    (this.#gzip ?? this.#response).end();
+    this.#isEnding = true;
+    if (this.#parts.length === 0) (this.#gzip ?? this.#response).end();
   }
 
   /** Cuts the connection: the client sees ECONNRESET. */

@@ -1,5 +1,6 @@
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
+import { StringDecoder } from 'node:string_decoder';
 import { ManualClock } from '../support/manual-clock.ts';
 import { startHollow } from '../../src/hollow/server.ts';
 import type { Hollow, HollowOptions } from '../../src/hollow/server.ts';
@@ -63,6 +64,7 @@ export class TestWatch {
   readonly response: IncomingMessage;
   readonly chunks: Buffer[] = [];
   readonly #lines: string[] = [];
+  readonly #decoder = new StringDecoder('utf8');
   #rest = '';
   #end: 'clean' | 'cut' | null = null;
   #wake = (): void => {};
@@ -71,7 +73,7 @@ export class TestWatch {
     this.response = response;
     response.on('data', (chunk: Buffer) => {
       this.chunks.push(chunk);
-      const parts = (this.#rest + chunk.toString()).split('\n');
+      const parts = (this.#rest + this.#decoder.write(chunk)).split('\n');
       this.#rest = parts.pop() ?? '';
       this.#lines.push(...parts);
       this.#wake();

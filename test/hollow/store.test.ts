@@ -135,7 +135,7 @@ describe('history', () => {
 describe('store', () => {
   test('keys are ordered by the bytes of namespace/name: sem-a/z before sem/a', () => {
     const store = new KindStore(BOUNDS, 0);
-    ['sem/a', 'sem-a/z', 'b/a'].forEach((key, index) => store.put(version(key, index + 1)));
+    for (const [index, key] of ['sem/a', 'sem-a/z', 'b/a'].entries()) store.put(version(key, index + 1));
     expect([...store.keys()]).toEqual(['b/a', 'sem-a/z', 'sem/a']);
     expect(store.page({ namespace: 'sem', after: '', at: null, filter: null, limit: null }).versions.map(({ key }) => key)).toEqual(['sem/a']);
   });
