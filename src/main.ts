@@ -79,8 +79,9 @@ function endBySignals(): AbortSignal {
 // A reader that goes away (kubefold get … | head) is no failure of ours.
 process.stdout.on('error', (cause: NodeJS.ErrnoException) => process.exit(cause.code === 'EPIPE' ? 0 : 1));
 
+let code: number;
 try {
-  process.exitCode = await main(process.argv.slice(2), {
+  code = await main(process.argv.slice(2), {
     stdout: (text) => void process.stdout.write(text),
     stderr: (text) => void process.stderr.write(text),
     env: process.env,
@@ -90,5 +91,7 @@ try {
   });
 } catch (cause) {
   process.stderr.write(`kubefold: ${messageOf(cause)}\n`);
-  process.exitCode = cause instanceof UsageError ? 2 : 1;
+  code = cause instanceof UsageError ? 2 : 1;
 }
+// What still runs after an orderly end (a write that was given up) must not keep the process; output that was written must arrive.
+process.stdout.write('', () => process.stderr.write('', () => process.exit(code)));

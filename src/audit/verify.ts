@@ -7,7 +7,6 @@ import type { Clock } from '../kit/clock.ts';
 import { nameOf, namespaceOf, type ObjectKey, objectKey } from '../model/key.ts';
 import { apiVersionOf } from '../model/kind.ts';
 import type { RawObject } from '../model/raw-object.ts';
-import { compareRevisions } from '../model/revision.ts';
 import type { StorageReader, StoredObject } from '../storage/storage.ts';
 import { createTransform, type Transform } from '../transform/transform.ts';
 import { compare, type Drift, type Seen } from './diff.ts';
@@ -52,16 +51,15 @@ export async function* verifyKind(options: VerifyOptions): AsyncGenerator<Differ
     const seen = live.get(key) ?? null;
     live.delete(key);
     if (compare(seen, row, view.revisions) !== null) suspects.add(key);
-    options.onProgress?.(++compared);
+    compared++;
+    options.onProgress?.(compared);
   }
   for (const key of live.keys()) {
     suspects.add(key);
-    options.onProgress?.(++compared);
+    compared++;
+    options.onProgress?.(compared);
   }
-  for (const key of suspects) {
-    const difference = await view.settle(key);
-    if (difference !== null) yield difference;
-  }
+  yield* view.settle(suspects);
   return compared;
 }
 
@@ -121,27 +119,33 @@ class View {
     }
   }
 
-  /** Null when both sides agree at some moment of looking; else what is wrong, or that it cannot be told. */
-  async settle(key: ObjectKey): Promise<Difference | null> {
+  /**
+   * Looks again and again at all that differed, until both sides agree or the copy had time enough. Yields what is wrong, and
+   * what cannot be told because both sides keep moving.
+   */
+  async *settle(suspects: ReadonlySet<ObjectKey>): AsyncGenerator<Difference, void> {
     const { plan, clock, signal } = this.#options;
     const until = clock.now() + PATIENCE_MS + plan.minIntervalSeconds * 1000;
-    let moved = false;
-    let firstRow: string | null = null;
-    for (;;) {
-      const live = await this.#live(key);
-      const row = await this.#row(key);
-      const drift = compare(live, row, this.revisions);
-      if (drift === null) return null;
-      const rowAt = row?.revision ?? 'none';
-      firstRow ??= rowAt;
-      moved ||= rowAt !== firstRow;
-      // Same incarnation, same revision, other content: waiting cannot mend that.
-      const isFinal = drift === 'body' && live !== null && row !== null && compareRevisions(live.revision, row.revision) === 0;
-      if (isFinal || clock.now() >= until) {
-        const unknown = !isFinal && moved;
-        return { kind: plan.id, key, drift: unknown ? 'unknown' : drift, live: brief(live), row: brief(row) };
+    const firstRow = new Map<ObjectKey, string>();
+    const left = new Set(suspects);
+    while (left.size > 0) {
+      const isLast = clock.now() >= until;
+      for (const key of left) {
+        const live = await this.#live(key);
+        const row = await this.#row(key);
+        const drift = compare(live, row, this.revisions);
+        // Same incarnation, same revision, other content: waiting cannot mend that.
+        const isFinal = drift === 'body' && live?.revision === row?.revision;
+        if (drift !== null && !isFinal && !isLast) {
+          if (!firstRow.has(key)) firstRow.set(key, row?.revision ?? 'none');
+          continue;
+        }
+        left.delete(key);
+        if (drift === null) continue;
+        const moved = firstRow.has(key) && firstRow.get(key) !== (row?.revision ?? 'none');
+        yield { kind: plan.id, key, drift: moved && !isFinal ? 'unknown' : drift, live: brief(live), row: brief(row) };
       }
-      await clock.sleep(LOOK_EVERY_MS, signal);
+      if (left.size > 0) await clock.sleep(LOOK_EVERY_MS, signal);
       signal.throwIfAborted();
     }
   }

@@ -181,6 +181,14 @@ export class ObjectCache implements CacheReader {
     return swept;
   }
 
+  /** The list ended as of `revision`, but not all of it could be read: nothing is concluded from absence. */
+  keep(state: ScopeState, revision: Revision): ObjectKey[] {
+    state.listing = false;
+    state.complete = true;
+    this.advance(state, revision);
+    return [];
+  }
+
   /** Everything up to `revision` was delivered. Never goes back (an event of another key may carry a smaller one after a relist). */
   advance(state: ScopeState, revision: Revision): void {
     if (state.progress === null || compareRevisions(revision, state.progress) > 0) state.progress = revision;

@@ -75,6 +75,9 @@ Exit code 0: equal. 1: different, each difference is listed. 2: could not tell.`
           write(difference, differenceText(difference));
         }
       }
+    } catch (cause) {
+      if (!context.signal.aborted) throw cause;
+      cannotTell('interrupted', new Error('it was ended before everything was compared'));
     } finally {
       if (context.isTerminal) context.stderr('\r\u001b[2K');
       await reader.close();

@@ -119,16 +119,20 @@ export class KindMirror {
     this.#workers.resize(plan.workers);
   }
 
-  /** Stops listening, writes what is dirty and ends. When `signal` aborts, what is left is left to the next start. */
-  async stop(signal: AbortSignal): Promise<void> {
+  /**
+   * Stops listening, writes what is dirty and ends. When `hurry` aborts, what is left is left to the next start, and a write that
+   * does not end is not waited for: the watermark knows nothing of either.
+   */
+  async stop(hurry: AbortSignal): Promise<void> {
     this.#ending.abort();
     await Promise.all(this.#tasks);
-    const giveUp = (): void => this.queue.shutDown();
-    if (signal.aborted) giveUp();
-    else signal.addEventListener('abort', giveUp, { once: true });
+    await untilAborted(this.#drain(), hurry);
+    this.queue.shutDown();
+  }
+
+  async #drain(): Promise<void> {
     await this.queue.drain();
     await this.#workers.ended();
-    signal.removeEventListener('abort', giveUp);
     await this.flush();
     this.cache.clear();
   }
@@ -182,8 +186,11 @@ export class KindMirror {
 
   #sink(state: ScopeState): ReflectorSink {
     const { clock, pool, metrics } = this.#options;
+    /** An item of the running list could not be read, so its key is unknown: absence from this list proves nothing. */
+    let isDoubtful = false;
     return {
       listBegin: (reason) => {
+        isDoubtful = false;
         this.#now = clock.now();
         this.cache.beginList(state);
         metrics.listed(reason);
@@ -194,7 +201,7 @@ export class KindMirror {
         this.#count(this.cache.remove(state, key, object.uid, object.revision, this.#now), key, LIVE);
       },
       listEnd: (revision) => {
-        const swept = this.cache.sweep(state, revision, clock.now());
+        const swept = isDoubtful ? this.cache.keep(state, revision) : this.cache.sweep(state, revision, clock.now());
         state.listedAt = clock.wall();
         for (const key of swept) this.#count('deleted', key, BACKGROUND);
       },
@@ -207,12 +214,15 @@ export class KindMirror {
         state.heardAt = clock.wall();
       },
       damaged: (error) => {
+        isDoubtful = true;
         this.#damaged++;
         this.#log.error('an object could not be read and is left as it was', { error: error.message });
       },
       room: async (signal) => {
-        const bound = AbortSignal.any([signal, AbortSignal.timeout(PAGE_WAIT_MS)]);
-        await pool.room(LIST_SHARE, bound).catch(() => signal.throwIfAborted());
+        const bound = new AbortController();
+        const cancel = clock.after(PAGE_WAIT_MS, () => bound.abort());
+        await pool.room(LIST_SHARE, AbortSignal.any([signal, bound.signal])).catch(() => signal.throwIfAborted());
+        cancel();
       },
       status: (status) => this.#status.set(state.scope, status),
     };
@@ -269,7 +279,7 @@ export class KindMirror {
   #readSingle(bytes: Uint8Array): void {
     const scanner = new ObjectScanner({ kind: this.kind.kind, apiVersion: apiVersionOf(this.kind) });
     scanner.scan(bytes, 0, bytes.length);
-    if (scanner.problem !== null) throw new Error(scanner.problem);
+    if (scanner.problem !== null) throw scanner.damage();
     this.#now = this.#options.clock.now();
     this.#deliver(this.cache.scopeOf(objectKey(scanner.namespace, scanner.name)), scanner, BACKGROUND);
   }
@@ -277,4 +287,12 @@ export class KindMirror {
 
 function selectorsOf(plan: KindPlan): Pick<ListQuery, 'labelSelector' | 'fieldSelector'> {
   return { labelSelector: plan.labelSelector ?? undefined, fieldSelector: plan.fieldSelector ?? undefined };
+}
+
+async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve, reject) => {
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    work.then(resolve, reject);
+  });
 }

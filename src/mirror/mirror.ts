@@ -232,7 +232,7 @@ export class Mirror {
   /** Stops a kind and removes its rows. */
   async #retire(id: KindId): Promise<void> {
     const running = this.#kinds.get(id);
-    if (running !== undefined) await running.mirror.stop(AbortSignal.abort());
+    if (running !== undefined) await running.mirror.stop(new AbortController().signal);
     this.#kinds.delete(id);
     this.#missing.delete(id);
     await this.#start(retiredPlan(id), 'keep');

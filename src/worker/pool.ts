@@ -7,7 +7,6 @@ import type { ObjectKey } from '../model/key.ts';
 import type { Outcome } from '../model/outcome.ts';
 import { messageOf } from '../model/errors.ts';
 import type { WorkQueue } from '../queue/queue.ts';
-import { BACKGROUND } from '../queue/queue.ts';
 import type { ScopeRecord, Storage, Write } from '../storage/storage.ts';
 import { decide } from './decide.ts';
 import type { Parked } from './parked.ts';
@@ -133,8 +132,9 @@ export class WorkerPool {
         break;
       }
       case 'wait':
-        queue.done(key);
+        // Asked before done(), so that the key keeps the priority it was taken with (PQ-S10).
         queue.addAfter(key, decision.ms);
+        queue.done(key);
         return null;
       case 'read':
         if (known !== undefined && parked.refuses(key, known.uid, known.revision)) break;
@@ -189,7 +189,7 @@ export class WorkerPool {
         return 0;
       case 'retry':
         cache.giveBack(taken, state, true);
-        return queue.addRateLimited(key, taken.position?.before === null ? BACKGROUND : undefined);
+        return queue.addRateLimited(key);
       default:
         outcome satisfies never;
     }
