@@ -21,33 +21,37 @@ async function refusal(attempt: Promise<unknown>): Promise<StorageError> {
 
 interface BadPath {
   readonly is: string;
-  readonly make: (dir: TempDir) => string;
+  /** Below a folder of the test's own; `a.db` when absent. */
+  readonly name?: string;
+  /** Puts there what is not a database of ours. */
+  readonly make: (path: string, dir: TempDir) => void;
   readonly says: RegExp;
-  /** Defaults to `says`. */
+  /** When it differs from `says`. */
   readonly readerSays?: RegExp;
 }
 
 const badPaths: readonly BadPath[] = [
-  { is: 'a folder', make: (dir) => (mkdirSync(dir.file('d')), dir.file('d')), says: /it is a folder.*Name a file inside it/ },
-  { is: 'in a missing folder', make: (dir) => dir.file('none/a.db'), says: /the folder ".*none" does not exist. Create it/, readerSays: /the file does not exist. Start a mirror/ },
-  { is: 'below a file', make: (dir) => (writeFileSync(dir.file('f'), ''), dir.file('f/a.db')), says: /is not a folder/, readerSays: /ENOTDIR/ },
-  { is: 'text', make: (dir) => (writeFileSync(dir.file('a.db'), 'hello '.repeat(100)), dir.file('a.db')), says: /is not a SQLite database.*Name another file/ },
+  { is: 'a folder', make: (path) => void mkdirSync(path), says: /it is a folder.*Name a file inside it/ },
+  { is: 'in a missing folder', name: 'none/a.db', make: () => {}, says: /the folder ".*none" does not exist. Create it/, readerSays: /the file does not exist. Start a mirror/ },
+  { is: 'below a file', name: 'f/a.db', make: (_, dir) => writeFileSync(dir.file('f'), ''), says: /is not a folder/, readerSays: /ENOTDIR/ },
+  { is: 'text', make: (path) => writeFileSync(path, 'hello '.repeat(100)), says: /is not a SQLite database.*Name another file/ },
   {
     is: 'a database with the mark of another program',
-    make: (dir) => (withDatabase(dir.file('a.db'), (db) => db.exec('PRAGMA application_id = 252006674; CREATE TABLE t (a)')), dir.file('a.db')),
+    make: (path) => withDatabase(path, (db) => db.exec('PRAGMA application_id = 252006674; CREATE TABLE t (a)')),
     says: /belongs to another program \(application id 0xf055112\) and was left alone/,
   },
   {
     is: 'a database of another program without a mark',
-    make: (dir) => (withDatabase(dir.file('a.db'), (db) => db.exec('CREATE TABLE invoices (a)')), dir.file('a.db')),
+    make: (path) => withDatabase(path, (db) => db.exec('CREATE TABLE invoices (a)')),
     says: /of another program \(it has "invoices"\) and was left alone/,
   },
 ];
 
-describe.each(badPaths)('a path that is $is', ({ make, says, readerSays = says }) => {
+describe.each(badPaths)('a path that is $is', ({ name = 'a.db', make, says, readerSays = says }) => {
   test('is refused with a way out, and nothing there is touched', async () => {
     using dir = tempDir('sqlite');
-    const path = make(dir);
+    const path = dir.file(name);
+    make(path, dir);
     const before = contentOf(path);
     const error = await refusal(openSqlite(path));
     expect(error.message).toMatch(says);
@@ -58,7 +62,8 @@ describe.each(badPaths)('a path that is $is', ({ make, says, readerSays = says }
 
   test('is refused by the reader too', async () => {
     using dir = tempDir('sqlite');
-    const reader = createSqliteReader({ path: make(dir) });
+    make(dir.file(name), dir);
+    const reader = createSqliteReader({ path: dir.file(name) });
     expect((await refusal(reader.kinds('prod'))).message).toMatch(readerSays);
     await reader.close();
   });

@@ -43,8 +43,11 @@ export interface SqliteStorageOptions {
   readonly startWorker?: StartWorker | undefined;
 }
 
-/** LINGER_FIGURES */
-export const LINGER_MS = 5;
+/**
+ * 1,000 single-row writes of 4 KB a second, the driving loop included, 0 / 2 / 5 / 10 / 20 ms: CPU 152 / 131 / 89 / 70 / 62 µs a row, p99 until durable
+ * 4 / 8 / 7 / 12 / 21 ms. Waking two threads costs more than the row, so waiting halves the cost; beyond 10 ms it only waits.
+ */
+export const LINGER_MS = 10;
 
 /** Rows for each page of the index: about 4 ms of the calling thread. */
 const INDEX_PAGE = 2_000;
