@@ -97,15 +97,21 @@ async function stream(sink: Sink, pieces: readonly Piece[]): Promise<void> {
   sink.open({ ...(total < BATCH_BYTES ? { length: total } : {}), gzip: total > GZIP_BYTES });
   let batch: Piece[] = [];
   let bytes = 0;
+  let spare: Buffer | null = null;
   for (const piece of pieces) {
     batch.push(piece);
     bytes += pieceSize(piece);
     if (bytes < BATCH_BYTES) continue;
-    if (!sink.write(joined(batch, bytes))) await sink.drained();
+    const out: Buffer = joined(batch, bytes, spare);
+    spare = null;
+    if (!sink.write(out)) {
+      await sink.drained();
+      spare = out;
+    }
     if (!sink.isOpen) return;
     batch = [];
     bytes = 0;
   }
-  if (bytes > 0) sink.write(joined(batch, bytes));
+  if (bytes > 0) sink.write(joined(batch, bytes, spare));
   sink.end();
 }

@@ -67,9 +67,12 @@ export function pieceSize(piece: Piece): number {
   return piece.before.length + sizeOf(piece.version, piece.revision.length) + piece.behind.length;
 }
 
-/** Puts pieces into one buffer, so that a batch costs one write and one chunk. */
-export function joined(pieces: readonly Piece[], totalBytes: number): Buffer {
-  const out = Buffer.allocUnsafeSlow(totalBytes);
+/**
+ * Puts pieces into one buffer, so that a batch costs one write and one chunk. `spare` is used when it is large enough: a batch that has
+ * left the process. Without it a list of 700 MB leaves 150 MB of buffers to the garbage collector at its peak.
+ */
+export function joined(pieces: readonly Piece[], totalBytes: number, spare: Buffer | null = null): Buffer {
+  const out = spare !== null && spare.length >= totalBytes ? spare.subarray(0, totalBytes) : Buffer.allocUnsafeSlow(totalBytes);
   let at = 0;
   for (const piece of pieces) {
     if ('bytes' in piece) {

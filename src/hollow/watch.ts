@@ -66,6 +66,8 @@ export class Watch {
   #isLast = false;
   #isOver = false;
   #sentColumns = false;
+  /** A batch that has left the process; null while it may still be on its way. */
+  #spare: Buffer | null = null;
   readonly #cancels: (() => void)[] = [];
 
   constructor(request: WatchRequest) {
@@ -162,11 +164,16 @@ export class Watch {
         if (this.#isLast && this.#place === served.store.history.next) this.end();
         return;
       }
-      if (bytes > 0 && !sink.write(joined(pieces, bytes))) {
+      if (bytes === 0) continue;
+      const out: Buffer = joined(pieces, bytes, this.#spare);
+      this.#spare = null;
+      if (!sink.write(out)) {
         this.#isBlocked = true;
         // Through wake(), so that one fast reader of a large state does not keep the loop from everybody else.
         sink.onDrain(() => {
           this.#isBlocked = false;
+          // It has left, so the next large batch may have its memory.
+          if (bytes >= BATCH_BYTES) this.#spare = out;
           this.wake();
         });
       }
