@@ -12,6 +12,7 @@ import type { RootLogger } from './kit/log.ts';
 import type { Random } from './kit/random.ts';
 import { Semaphore } from './kit/semaphore.ts';
 import { BottleneckLimit } from './limit/bottleneck-limit.ts';
+import { limitedStorage } from './limit/limited-storage.ts';
 import { UsageError } from './model/errors.ts';
 import type { MirrorStatus } from './model/status.ts';
 import { VERSION } from './model/version.ts';
@@ -50,7 +51,10 @@ export async function createApp(options: AppOptions): Promise<App> {
   const slots = new Semaphore(config.limits.apiserver.concurrency);
   const rate = new BottleneckLimit(config.limits.apiserver.perSecond);
   const cluster = createCluster({ credentials, clock, version: VERSION, rate, slots });
-  const storage = openStorage(config.storage.url, { cluster: clusterName, epoch: 0, clock, log: log.child({ component: 'storage' }) });
+  const storageSlots = new Semaphore(config.limits.storage.concurrency);
+  const storageRate = new BottleneckLimit(config.limits.storage.perSecond);
+  const engine = openStorage(config.storage.url, { cluster: clusterName, epoch: 0, clock, log: log.child({ component: 'storage' }) });
+  const storage = limitedStorage(engine, storageSlots, storageRate);
   await storage.open();
   const mirror = new Mirror({
     clusterName,
@@ -75,6 +79,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     config = withLiveChanges(config, next);
     slots.resize(config.limits.apiserver.concurrency);
     rate.update(config.limits.apiserver.perSecond);
+    storageSlots.resize(config.limits.storage.concurrency);
+    storageRate.update(config.limits.storage.perSecond);
     log.setLevel(config.log.level);
     mirror.apply(config);
     log.info('configuration applied', { version, changes: describeDiff(diff) });

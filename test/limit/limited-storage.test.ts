@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import { Semaphore } from '../../src/kit/semaphore.ts';
+import { limitedStorage } from '../../src/limit/limited-storage.ts';
+import type { RateLimit } from '../../src/limit/limit.ts';
+import { objectKey } from '../../src/model/key.ts';
+import type { Kind } from '../../src/model/kind.ts';
+import type { Write } from '../../src/storage/storage.ts';
+import { ModelStorage } from '../support/model-storage.ts';
+
+const pods: Kind = { group: '', version: 'v1', resource: 'pods', kind: 'Pod', namespaced: true, singular: 'pod', shortNames: [], categories: [] };
+
+function puts(count: number): Write[] {
+  return Array.from({ length: count }, (_, index) => ({ type: 'put', kind: pods, meta: { key: objectKey('ns', `p${index}`), uid: 'u', revision: '1' }, body: Buffer.from('{}') }));
+}
+
+test('a batch costs as many permits as it has rows, and a record alone costs none', async () => {
+  const asked: number[] = [];
+  const rate: RateLimit = { acquire: async (permits) => void asked.push(permits), update() {} };
+  const storage = limitedStorage(new ModelStorage(), new Semaphore(4), rate);
+  expect(await storage.write(puts(3), [])).toEqual([{ kind: 'written' }, { kind: 'written' }, { kind: 'written' }]);
+  await storage.write([], []);
+  expect(asked).toEqual([3]);
+});
+
+test('no more batches are under way than there are slots, and more slots let waiting ones start at once', async () => {
+  const inner = new ModelStorage();
+  let open = (): void => {};
+  inner.gate = new Promise((resolve) => {
+    open = resolve;
+  });
+  const slots = new Semaphore(1);
+  const storage = limitedStorage(inner, slots, { acquire: async () => {}, update() {} });
+  const writing = [storage.write(puts(1), []), storage.write(puts(2), []), storage.write(puts(3), [])];
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  expect(inner.batches).toEqual([1]);
+  slots.resize(3);
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  expect(inner.batches).toEqual([1, 2, 3]);
+  open();
+  await Promise.all(writing);
+});
