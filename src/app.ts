@@ -36,6 +36,8 @@ export interface App {
   /** Where health, metrics and status page are, null when switched off. */
   readonly url: string | null;
   status(): MirrorStatus;
+  /** Whether every kind is complete and durable; far cheaper than status(). */
+  isReady(): boolean;
   /** Changes received since the start, for a rate. */
   changes(): Promise<number>;
   /** Mirrors until `signal` aborts; then writes what is dirty for `shutdown.graceSeconds` at the most, and closes everything. */
@@ -90,6 +92,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     clusterName,
     url: web?.url ?? null,
     status: () => mirror.status(),
+    isReady: () => mirror.isReady(),
     changes: () => mirror.metrics.changes(),
     async run(signal) {
       for (const warning of credentials.warnings) log.warn(warning);

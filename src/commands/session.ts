@@ -7,7 +7,7 @@ import { readConfigFile } from '../config/watch-file.ts';
 import { systemClock } from '../kit/clock.ts';
 import { createLogger } from '../kit/log.ts';
 import { systemRandom } from '../kit/random.ts';
-import { isReady, refused } from '../model/status.ts';
+import { type MirrorStatus, refused } from '../model/status.ts';
 import type { CommandContext, OptionTable, Parsed } from './command.ts';
 import { LiveLine } from './live-line.ts';
 import { statusLine } from './status-line.ts';
@@ -80,38 +80,40 @@ export async function mirrorSession(parsed: Parsed, context: CommandContext, ext
 
   async function watchProgress(): Promise<void> {
     let wasReady = false;
-    let drawnAt = Number.NEGATIVE_INFINITY;
-    let changes = 0;
     let rate = 0;
+    let changes = 0;
     let measuredAt = clock.now();
+    let drawnAt = measuredAt;
     while (!ending.aborted) {
       await clock.sleep(wasReady ? REDRAW_MS : WAIT_MS, ending);
-      const status = app.status();
       const now = clock.now();
+      if (!wasReady && app.isReady()) {
+        wasReady = true;
+        const { kinds } = app.status();
+        const objects = kinds.reduce((sum, kind) => sum + kind.objects, 0);
+        log.info('first sync complete', { kinds: kinds.length, objects, seconds: Math.round(now - startedAt) / 1000 });
+        if (extra.once) return done.abort();
+      }
+      if (now - drawnAt < REDRAW_MS) continue;
+      drawnAt = now;
+      const status = app.status();
       if (now - measuredAt >= 1_000) {
         const seen = await app.changes();
         rate = ((seen - changes) * 1000) / (now - measuredAt);
         changes = seen;
         measuredAt = now;
       }
-      if (now - drawnAt >= REDRAW_MS) {
-        live?.show(statusLine(status, rate));
-        drawnAt = now;
-      }
-      if (!wasReady && isReady(status)) {
-        wasReady = true;
-        const objects = status.kinds.reduce((sum, kind) => sum + kind.objects, 0);
-        log.info('first sync complete', { kinds: status.kinds.length, objects, seconds: Math.round(now - startedAt) / 1000 });
-        if (extra.once) done.abort();
-      }
-      if (extra.once && !wasReady && status.phase !== 'connecting') {
-        const hopeless = refused(status);
-        const open = status.kinds.filter((kind) => !kind.complete);
-        if (open.length > 0 && open.every((kind) => hopeless.includes(kind))) {
-          failure = `the first sync is not complete: ${hopeless.map((kind) => `${kind.id}: ${kind.error}`).join('; ')}. Grant what kubefold rbac prints, or leave the kinds out by a rule with mirror: false`;
-          done.abort();
-        }
-      }
+      live?.show(statusLine(status, rate));
+      failure = extra.once && !wasReady ? hopelessness(status) : null;
+      if (failure !== null) done.abort();
     }
   }
+}
+
+/** Why a first sync will never be complete: all that is missing is refused by the API server. Null while there is hope. */
+function hopelessness(status: MirrorStatus): string | null {
+  const open = status.kinds.filter((kind) => !kind.complete);
+  const hopeless = refused(status);
+  if (status.phase !== 'syncing' || open.length === 0 || !open.every((kind) => hopeless.includes(kind))) return null;
+  return `the first sync is not complete: ${open.map((kind) => `${kind.id}: ${kind.error}`).join('; ')}. Grant what kubefold rbac prints, or leave the kinds out by a rule with mirror: false`;
 }

@@ -2,6 +2,11 @@ import type { Clock } from '../kit/clock.ts';
 import type { KindMirror } from './kind-mirror.ts';
 import type { KindStatus } from '../model/status.ts';
 
+/** Whether every object of the first lists is durable: the rows are all of the kind. */
+export function isComplete({ cache }: KindMirror): boolean {
+  return cache.scopes.every((scope) => scope.complete && scope.positions.oldest()?.before !== null);
+}
+
 /** Reads the state of one kind off its parts. */
 export function kindStatus(mirror: KindMirror, clock: Clock): KindStatus {
   const now = clock.now();
@@ -20,7 +25,7 @@ export function kindStatus(mirror: KindMirror, clock: Clock): KindStatus {
     state: waiting !== undefined ? 'waiting' : watching ? 'watching' : 'listing',
     objects: mirror.cache.size,
     unsettled: mirror.unsettled,
-    complete: scopes.every((scope) => scope.complete && scope.positions.oldest()?.before !== null),
+    complete: isComplete(mirror),
     parked: mirror.parked.size,
     damaged: mirror.damaged,
     error: waiting?.at === 'waiting' ? waiting.error : null,

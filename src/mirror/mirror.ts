@@ -13,9 +13,9 @@ import { messageOf } from '../model/errors.ts';
 import { type Kind, type KindId, kindId, splitKindId } from '../model/kind.ts';
 import type { Storage } from '../storage/storage.ts';
 import { KindMirror } from './kind-mirror.ts';
-import { kindStatus } from './kind-status.ts';
+import { isComplete, kindStatus } from './kind-status.ts';
 import { type KindGauges, Metrics } from './metrics.ts';
-import { isReady, type MirrorStatus } from '../model/status.ts';
+import type { MirrorStatus } from '../model/status.ts';
 
 /** CRDs and aggregated APIs are followed by their objects; this is for servers that do not let us watch those. */
 const DISCOVER_EVERY_MS = 60_000;
@@ -57,7 +57,7 @@ export class Mirror {
   #warnings: readonly string[] = [];
   /** Known once the API server was reached. */
   #secretKey = new Uint8Array();
-  #phase: MirrorStatus['phase'] = 'connecting';
+  #phase: 'connecting' | 'running' | 'stopping' = 'connecting';
   #error: string | null = null;
   #wake: (() => void) | null = null;
   /** Monotonic times at which discovery is to be asked again. */
@@ -77,7 +77,7 @@ export class Mirror {
       await this.#connect(signal);
       while (!signal.aborted) {
         await this.#reconcile(signal);
-        if (this.#phase === 'connecting') this.#phase = 'syncing';
+        if (this.#phase === 'connecting') this.#phase = 'running';
         await this.#nextDiscovery(signal);
         if (signal.aborted) break;
         await this.#discover(signal).catch((cause: unknown) => this.#failedToDiscover(cause, signal));
@@ -98,12 +98,17 @@ export class Mirror {
     this.#askAgain([0]);
   }
 
+  /** Whether every kind that rules ask for is complete and durable. Cheap enough to be asked many times a second. */
+  isReady(): boolean {
+    return this.#phase === 'running' && [...this.#kinds.values()].every(({ mirror }) => isComplete(mirror));
+  }
+
   status(): MirrorStatus {
     const { cluster, clock } = this.#options;
-    const status: MirrorStatus = {
+    return {
       cluster: this.#options.clusterName,
       address: cluster.address,
-      phase: this.#phase,
+      phase: this.#phase === 'running' ? (this.isReady() ? 'live' : 'syncing') : this.#phase,
       error: this.#error,
       kinds: [...this.#kinds.values()].map(({ mirror }) => kindStatus(mirror, clock)),
       left: this.#left,
@@ -111,11 +116,6 @@ export class Mirror {
       warnings: this.refusedConfig === null ? this.#warnings : [this.refusedConfig, ...this.#warnings],
       pendingBytes: this.#pool.usedBytes,
     };
-    if (this.#phase === 'syncing' && isReady({ ...status, phase: 'live' })) {
-      this.#phase = 'live';
-      return { ...status, phase: 'live' };
-    }
-    return status;
   }
 
   async #connect(signal: AbortSignal): Promise<void> {

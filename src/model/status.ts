@@ -30,6 +30,7 @@ export interface MirrorStatus {
   readonly cluster: string;
   /** Where the API server is. */
   readonly address: string;
+  /** `live` when every kind is complete; back to `syncing` while a new kind is listed. */
   readonly phase: 'connecting' | 'syncing' | 'live' | 'stopping';
   /** What the mirror waits for, when that is the API server itself. */
   readonly error: string | null;
@@ -55,7 +56,7 @@ export function copyAge(status: MirrorStatus): number | null {
 
 /** Whether every kind that rules ask for is complete and durable. */
 export function isReady(status: MirrorStatus): boolean {
-  return status.phase === 'live' && status.kinds.every((kind) => kind.complete);
+  return status.phase === 'live';
 }
 
 /** Kinds that the API server refuses to this user: waiting does not help, a grant or a rule does. */
