@@ -8,7 +8,7 @@ const SLASH = '/';
  * The namespace that follows `after` (null: the first of all) when keys are in byte order of `namespace/name` (read contract, rule 8). That is the
  * order of `namespace + '/'`, which the primary key does not have: `sem-a/` comes before `sem/`, though `sem` comes before `sem-a`. The two differ only
  * where one namespace is the beginning of another, so a few look-ups in the primary key find the next one, and no second index is written
- * for it (measured: such an index costs every insert 5 % and 46 bytes).
+ * for it (measured: such an index costs every insert 46 bytes and up to a tenth of its CPU).
  */
 export function nextNamespace(after: string | null, first: FirstNamespace): string | null {
   // All that follow `after` in both orders, and those that continue it with a character beyond the slash.

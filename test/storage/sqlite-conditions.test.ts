@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/kit/clock.ts';
@@ -58,6 +58,7 @@ describe.each(badPaths)('a path that is $is', ({ name = 'a.db', make, says, read
     expect(error.message).toContain(path);
     expect(error.retryable).toBe(false);
     expect(contentOf(path)).toEqual(before);
+    expect(existsSync(`${path}.lock`)).toBe(false);
   });
 
   test('is refused by the reader too', async () => {

@@ -7,8 +7,8 @@ import type { ScopeRecord, Write } from '../storage.ts';
  *
  * - `slab`: the bodies, one after the other. Transferred, so nothing is copied but each body once into it.
  * - `ints`: WIDTH numbers for each row, transferred too; on the way back RESULT holds the outcome.
- * - `text`: keys, uids and revisions of all rows as one string. Measured for 100 rows, both sides: one string 0.9 µs a row, an array of
- *   strings by structured clone 1.9 µs, an array of objects 4 µs.
+ * - `text`: keys, uids and revisions of all rows as one string. Measured for batches of 100 there and back, both threads: 0.80 µs of CPU a row
+ *   (0.43 in the main thread); an array of strings 0.88, an array of objects 1.5.
  */
 export interface BatchMessage {
   readonly type: 'batch';

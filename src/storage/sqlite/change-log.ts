@@ -11,12 +11,12 @@ export interface HistoryBounds {
 
 export const DEFAULT_HISTORY: HistoryBounds = { maxAgeMs: 24 * 3_600_000, maxBytes: 2 ** 30 };
 
-/** What a line without a body takes in the file, on the generous side: measured 150 for pods. */
+/** What a line without a body takes in the file, on the generous side: measured 98 with short names. */
 const LINE_BYTES = 256;
-/** The log is looked at after so many rows or so much time, whichever is first; one look costs 10 µs. */
+/** The log is looked at after so many rows or so much time, whichever is first; one look costs 2 µs. */
 const LOOK_AFTER_ROWS = 500;
 const LOOK_AFTER_MS = 10_000;
-/** The least that one look may remove; 1,000 small lines take about a millisecond. */
+/** The least that one look may remove; measured for 1,000 lines 0.2 ms by number and 1.4 ms by age. */
 const LEAST_STEP = 1_000;
 
 /** Keeps the change log within its bounds in small steps, inside transactions that are made anyway. Never removes the newest line. */

@@ -5,7 +5,7 @@ import type { KindId, Scope } from '../../model/kind.ts';
 import { kindId, splitKindId } from '../../model/kind.ts';
 import { nextNamespace } from '../key-order.ts';
 import type { IndexRow, ScopeRecord, StorageReader, StoredObject } from '../storage.ts';
-import { storageErrorOf } from './conditions.ts';
+import { sqliteCode, storageErrorOf } from './conditions.ts';
 import { openReadOnly } from './database-file.ts';
 
 /**
@@ -157,6 +157,7 @@ export class SqliteReader implements StorageReader {
         db.exec('COMMIT');
       }
     } catch (cause) {
+      if (sqliteCode(cause) === null) throw cause;
       throw storageErrorOf('read', this.#path, cause);
     }
   }

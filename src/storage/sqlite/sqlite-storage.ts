@@ -7,13 +7,14 @@ import { messageOf } from '../../model/errors.ts';
 import type { ObjectKey } from '../../model/key.ts';
 import type { KindId, Scope } from '../../model/kind.ts';
 import type { Outcome } from '../../model/outcome.ts';
-import { STALE, UNCHANGED, WRITTEN } from '../../model/outcome.ts';
 import type { IndexRow, ScopeRecord, Storage, Write } from '../storage.ts';
-import { bodyBytes, CODE, packBatch, resultAt } from './batch.ts';
+import { bodyBytes, packBatch } from './batch.ts';
 import { DEFAULT_HISTORY } from './change-log.ts';
 import type { HistoryBounds } from './change-log.ts';
-import { checkFolder, inspectFile } from './database-file.ts';
+import { checkWritable } from './database-file.ts';
 import { GroupCommit } from './group-commit.ts';
+import { allRetry, settleCalls } from './settle.ts';
+import type { WriteCall } from './settle.ts';
 import { SlabPool } from './slab-pool.ts';
 import { SqliteReader } from './sqlite-reader.ts';
 import { startWorker, WriterLink } from './writer-link.ts';
@@ -59,14 +60,6 @@ export function createSqliteStorage(options: SqliteStorageOptions): Storage {
   return new SqliteStorage(options);
 }
 
-interface WriteCall {
-  readonly writes: readonly Write[];
-  readonly scopes: readonly ScopeRecord[];
-  readonly rows: number;
-  readonly bytes: number;
-  readonly settle: (outcomes: readonly Outcome[]) => void;
-}
-
 /**
  * - `new`: not opened. `open`: transactions are sent. `lost`: the thread ended and is being started again, calls wait.
  * - `broken`: it could not be started again, calls are a `retry` at once until the next attempt. `closing`, `closed`.
@@ -110,8 +103,7 @@ class SqliteStorage implements Storage {
 
   async open(): Promise<void> {
     if (this.#state !== 'new') throw new Error(`Cannot open the database "${this.#path}": it was opened before (it is ${this.#state})`);
-    checkFolder(this.#path);
-    inspectFile(this.#path);
+    checkWritable(this.#path);
     this.#lock = takeWriterLock(this.#path, { host: hostname(), pid: process.pid, since: this.#options.clock.wall() });
     try {
       await this.#startThread();
@@ -213,21 +205,10 @@ class SqliteStorage implements Storage {
     this.#inFlight.delete(message.id);
     this.#group.finished();
     this.#noteFailure(message.failure);
-    if (message.failure === null) this.#settle(calls, message);
-    else for (const call of calls) call.settle(allRetry(call.writes, message.failure));
+    settleCalls(calls, message);
     this.#slabs.give(message);
     this.#send();
     if (this.#group.isIdle) this.#onIdle?.();
-  }
-
-  #settle(calls: readonly WriteCall[], { ints, errors }: DoneMessage): void {
-    const texts = new Map(errors);
-    let at = 0;
-    for (const call of calls) {
-      const outcomes: Outcome[] = [];
-      for (let index = 0; index < call.rows; index++, at++) outcomes.push(outcomeOf(resultAt(ints, at), texts.get(at)));
-      call.settle(outcomes);
-    }
   }
 
   #noteFailure(failure: string | null): void {
@@ -280,25 +261,5 @@ class SqliteStorage implements Storage {
 
   #giveUp(error: string): void {
     for (const call of this.#group.drop()) call.settle(allRetry(call.writes, error));
-  }
-}
-
-function allRetry(writes: readonly Write[], error: string): readonly Outcome[] {
-  const outcome: Outcome = { kind: 'retry', error };
-  return writes.map(() => outcome);
-}
-
-function outcomeOf(code: number, text: string | undefined): Outcome {
-  switch (code) {
-    case CODE.written:
-      return WRITTEN;
-    case CODE.unchanged:
-      return UNCHANGED;
-    case CODE.stale:
-      return STALE;
-    case CODE.rejected:
-      return { kind: 'rejected', error: text ?? 'SQLite refuses the row' };
-    default:
-      return { kind: 'retry', error: text ?? 'the row was not settled' };
   }
 }
