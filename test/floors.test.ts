@@ -13,6 +13,7 @@ const OTHER_TEST_FOLDERS: Readonly<Record<string, string>> = {
   support: 'what tests of several rooms share',
   lint: 'the rules about the code itself',
   'cluster-client': 'the client of the room cluster; test/cluster is the harness around a real control plane',
+  manifests: 'the files of manifests/, on paper and on a real API server',
 };
 
 /** What may stand at the top of the repository (design.md section 1). */
