@@ -28,6 +28,8 @@ export class Entry {
   pending: Position | null = null;
   /** What is stored of the object changed though the object did not (a mask): the same revision is written again. */
   rewrite = false;
+  /** Storage may hold a revision of a history that does not exist any more: the next write replaces it whatever it is. */
+  regressed = false;
   /** When it was written last, by the monotonic clock; only kept for kinds with minIntervalSeconds. */
   writtenAt = Number.NEGATIVE_INFINITY;
 

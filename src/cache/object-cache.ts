@@ -24,6 +24,7 @@ export interface Taken {
   /** The worker owns it until it is settled. Null when gone, or let go. */
   readonly body: Body | null;
   readonly rewrite: boolean;
+  readonly regressed: boolean;
   readonly content: string | null;
   readonly position: Position | null;
 }
@@ -52,6 +53,7 @@ export class ObjectCache implements CacheReader {
   /** Rows that storage holds for namespaces nobody follows any more. Not a scope of the cluster: it has no record and no watermark. */
   readonly #outside = new ScopeState('');
 
+
   constructor(scopes: readonly Scope[]) {
     for (const scope of scopes) this.#scopes.set(scope, new ScopeState(scope));
   }
@@ -60,6 +62,11 @@ export class ObjectCache implements CacheReader {
     let objects = 0;
     for (const state of this.#scopes.values()) objects += state.objects;
     return objects;
+  }
+
+  /** Nothing is known, not even of objects whose row is still to be deleted. */
+  get isEmpty(): boolean {
+    return this.#entries.size === 0;
   }
 
   get scopes(): readonly ScopeState[] {
@@ -90,7 +97,9 @@ export class ObjectCache implements CacheReader {
     entry.settled = row.revision;
     entry.rewrite = rewrite === 'rewrite';
     this.#entries.set(row.key, entry);
-    this.scopeOf(row.key).objects++;
+    const state = this.scopeOf(row.key);
+    state.objects++;
+    if (state.newestLoaded === null || compareRevisions(row.revision, state.newestLoaded) > 0) state.newestLoaded = row.revision;
   }
 
   /** Rows taken in by load() that no scope covers: now dirty, to be deleted. */
@@ -117,9 +126,16 @@ export class ObjectCache implements CacheReader {
       this.#entries.set(meta.key, entry);
       state.objects++;
     } else {
+      // The first sight of a key in a list after the history went back: what was known of it is of another history.
+      const isReplaced = state.regressed && entry.mark !== state.mark && (entry.uid !== meta.uid || entry.revision !== meta.revision);
       // Seen is seen, even when a stale server showed an old state of it: it must not be swept.
       entry.mark = state.mark;
-      const order = compareRevisions(meta.revision, entry.revision);
+      if (isReplaced) {
+        entry.settled = null;
+        entry.content = null;
+        entry.regressed = true;
+      }
+      const order = isReplaced ? 1 : compareRevisions(meta.revision, entry.revision);
       if (order < 0) return 'older';
       if (order === 0 && !entry.gone && entry.uid === meta.uid && !entry.rewrite) {
         // The same state once more. If its body was let go while it waits to be written, here it is again.
@@ -159,10 +175,21 @@ export class ObjectCache implements CacheReader {
     return 'deleted';
   }
 
-  /** Begins mark and sweep: what is not seen until sweep() is gone. */
-  beginList(state: ScopeState): void {
+  /** Begins mark and sweep: what is not seen until sweep() is gone. `regressed` when the cluster's history went back since the last list. */
+  beginList(state: ScopeState, history: 'continued' | 'regressed' = 'continued'): void {
     state.mark++;
     state.listing = true;
+    if (history === 'continued') return;
+    state.regressed = true;
+    // Positions of the old history mean nothing in the new one: nothing may be resumed from before this list is durable.
+    state.complete = false;
+    state.progress = null;
+  }
+
+  /** The list was given up half-way: nothing is concluded from it. A history that went back is still gone: the next list begins as such. */
+  abortList(state: ScopeState): void {
+    state.listing = false;
+    state.regressed = false;
   }
 
   /** The list is complete as of `revision`. Returns the keys of the scope that it did not contain: now dirty, to be deleted. */
@@ -171,21 +198,22 @@ export class ObjectCache implements CacheReader {
     for (const [key, entry] of this.#entries) {
       if (entry.gone || entry.mark === state.mark || !this.#isIn(state, key)) continue;
       // A list may come from a server that lags behind the watch: what is newer than the list is not disproved by it.
-      if (compareRevisions(entry.revision, revision) > 0) continue;
+      if (!state.regressed && compareRevisions(entry.revision, revision) > 0) continue;
       this.#markGone(state, entry, now);
       swept.push(key);
     }
-    state.listing = false;
-    state.complete = true;
-    this.advance(state, revision);
+    this.#endList(state, revision);
     return swept;
+  }
+
+  /** Whether rows from before the start are newer than the cluster is as of `revision`: then its history went back while nobody looked. */
+  isAheadOf(state: ScopeState, revision: Revision): boolean {
+    return !state.regressed && state.newestLoaded !== null && compareRevisions(state.newestLoaded, revision) > 0;
   }
 
   /** The list ended as of `revision`, but not all of it could be read: nothing is concluded from absence. */
   keep(state: ScopeState, revision: Revision): ObjectKey[] {
-    state.listing = false;
-    state.complete = true;
-    this.advance(state, revision);
+    this.#endList(state, revision);
     return [];
   }
 
@@ -200,7 +228,7 @@ export class ObjectCache implements CacheReader {
     if (entry === undefined) return null;
     const { pending: position, body } = entry;
     if (position === null && !entry.rewrite) return null;
-    const taken: Taken = { key, gone: entry.gone, uid: entry.uid, revision: entry.revision, body, rewrite: entry.rewrite, content: entry.content, position };
+    const taken: Taken = { key, gone: entry.gone, uid: entry.uid, revision: entry.revision, body, rewrite: entry.rewrite, regressed: entry.regressed, content: entry.content, position };
     entry.pending = null;
     entry.body = null;
     entry.rewrite = false;
@@ -214,6 +242,7 @@ export class ObjectCache implements CacheReader {
     const entry = this.#entries.get(taken.key);
     if (entry === undefined) return;
     entry.maybeUid = null;
+    if (entry.revision === taken.revision) entry.regressed = false;
     entry.storedUid = taken.gone ? null : taken.uid;
     if (taken.gone) entry.settled = null;
     else if (entry.settled === null || compareRevisions(readRevision, entry.settled) > 0) entry.settled = readRevision;
@@ -283,6 +312,14 @@ export class ObjectCache implements CacheReader {
 
   scopeOf(key: ObjectKey): ScopeState {
     return this.#scopes.get('') ?? this.#scopes.get(namespaceOf(key)) ?? this.#outside;
+  }
+
+  #endList(state: ScopeState, revision: Revision): void {
+    state.listing = false;
+    state.regressed = false;
+    state.complete = true;
+    state.newestLoaded = null;
+    this.advance(state, revision);
   }
 
   #isIn(state: ScopeState, key: ObjectKey): boolean {

@@ -11,6 +11,10 @@ export class ScopeState {
   mark = 0;
   /** Between listBegin and listEnd or listAbort. */
   listing = false;
+  /** The running list shows a history that went back: revisions known from before it cannot be compared with its own. */
+  regressed = false;
+  /** The newest revision among the rows that storage held at the start; null once a list showed that the cluster has got as far. */
+  newestLoaded: Revision | null = null;
   /** A list was complete once: from then on absence in the cache means absence in the cluster. */
   complete = false;
   /** Everything up to here was delivered to the cache. */

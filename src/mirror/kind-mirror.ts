@@ -58,7 +58,7 @@ export class KindMirror {
   readonly #log: Logger;
   readonly #workers: WorkerPool;
   readonly #refill: Refill;
-  readonly #reflectors: Reflector[] = [];
+  readonly #reflectors = new Map<Scope, Reflector>();
   readonly #status = new Map<Scope, ReflectorStatus>();
   readonly #ending = new AbortController();
   readonly #transform: Transform | null;
@@ -67,6 +67,7 @@ export class KindMirror {
   /** The time of the chunk being read; asking the clock for each object would cost more than comparing it. */
   #now = 0;
   #damaged = 0;
+  #isEmptied = false;
 
   constructor(options: KindMirrorOptions) {
     const { plan, cluster, storage, clock, random, metrics } = options;
@@ -108,7 +109,7 @@ export class KindMirror {
     this.#spawn(this.#refill.run(this.#ending.signal));
     for (const scope of plan.scopes) {
       const reflector = this.#createReflector(scope);
-      this.#reflectors.push(reflector);
+      this.#reflectors.set(scope, reflector);
       this.#spawn(reflector.run(this.#ending.signal));
     }
   }
@@ -134,6 +135,7 @@ export class KindMirror {
     await this.queue.drain();
     await this.#workers.ended();
     await this.flush();
+    this.#isEmptied = this.cache.isEmpty;
     this.cache.clear();
   }
 
@@ -142,6 +144,14 @@ export class KindMirror {
     this.#recordedAt = Number.NEGATIVE_INFINITY;
     const records = this.#records();
     if (records.length > 0) await this.#options.storage.write([], records);
+  }
+
+  /** After stop(): removes the scope records of a kind that is not mirrored any more, once its rows are gone. */
+  async retire(): Promise<void> {
+    const { storage } = this.#options;
+    if (!this.#isEmptied) return;
+    const records = (await storage.scopes()).filter((record) => record.kind === this.id);
+    await storage.write([], records.map((record) => ({ ...record, retired: true })));
   }
 
   get scopeStatus(): ReadonlyMap<Scope, ReflectorStatus> {
@@ -192,7 +202,7 @@ export class KindMirror {
       listBegin: (reason) => {
         isDoubtful = false;
         this.#now = clock.now();
-        this.cache.beginList(state);
+        this.cache.beginList(state, reason === 'regressed' ? 'regressed' : 'continued');
         metrics.listed(reason);
       },
       object: (object, from) => this.#deliver(state, object, from === 'list' ? BACKGROUND : LIVE),
@@ -201,13 +211,18 @@ export class KindMirror {
         this.#count(this.cache.remove(state, key, object.uid, object.revision, this.#now), key, LIVE);
       },
       listEnd: (revision) => {
+        if (this.cache.isAheadOf(state, revision)) {
+          // Only at the start: later the reflector itself knows the newest revision.
+          this.#log.warn('the cluster is older than its copy: etcd was wiped or restored, so everything is listed anew', { revision });
+          this.cache.abortList(state);
+          queueMicrotask(() => this.#reflectors.get(state.scope)?.resync('regressed'));
+          return;
+        }
         const swept = isDoubtful ? this.cache.keep(state, revision) : this.cache.sweep(state, revision, clock.now());
         state.listedAt = clock.wall();
         for (const key of swept) this.#count('deleted', key, BACKGROUND);
       },
-      listAbort: () => {
-        state.listing = false;
-      },
+      listAbort: () => this.cache.abortList(state),
       progress: (revision) => this.cache.advance(state, revision),
       heard: () => {
         this.#now = clock.now();

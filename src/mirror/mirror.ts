@@ -236,7 +236,9 @@ export class Mirror {
     this.#kinds.delete(id);
     this.#missing.delete(id);
     await this.#start(retiredPlan(id), 'keep');
-    await this.#kinds.get(id)?.mirror.stop(new AbortController().signal);
+    const retiring = this.#kinds.get(id)?.mirror;
+    await retiring?.stop(new AbortController().signal);
+    await retiring?.retire();
     this.#kinds.delete(id);
   }
 

@@ -16,6 +16,11 @@ export interface Put {
    * An older one still never, and the same body again is `unchanged`.
    */
   readonly rewrite?: boolean | undefined;
+  /**
+   * The history of the cluster went back (etcd wiped or restored), so revisions before and after cannot be compared: the row is replaced
+   * whatever revision it holds. The guard of the epoch stays.
+   */
+  readonly regressed?: boolean | undefined;
 }
 
 /** Remove the row, but only if it still holds this uid, and no revision newer than `revision` when one is known. */
@@ -43,6 +48,8 @@ export interface ScopeRecord {
   readonly objects: number;
   /** Whether rows may be trusted to be all of the scope. */
   readonly complete: boolean;
+  /** Nobody follows this scope any more: its record is removed, with every row of it written before. */
+  readonly retired?: boolean | undefined;
 }
 
 /** One stored row without its body. */

@@ -147,11 +147,11 @@ export class WorkerPool {
         const taken = cache.take(key);
         if (taken === null) break;
         if (decision.do === 'delete') {
-          return { taken, write: { type: 'delete', kind, key, uid: uids[0] ?? taken.uid, revision: taken.revision } };
+          return { taken, write: { type: 'delete', kind, key, uid: uids[0] ?? taken.uid, revision: taken.regressed ? null : taken.revision } };
         }
         if (taken.body === null) throw new Error(`Cannot write ${kindId(kind)} ${key}: decided to put without a body`);
         const meta = { key, uid: taken.uid, revision: taken.revision };
-        return { taken, write: { type: 'put', kind, meta, body: taken.body.bytes(), ...(taken.rewrite ? { rewrite: true } : {}) } };
+        return { taken, write: { type: 'put', kind, meta, body: taken.body.bytes(), ...(taken.rewrite ? { rewrite: true } : {}), ...(taken.regressed ? { regressed: true } : {}) } };
       }
       default:
         decision satisfies never;

@@ -153,6 +153,37 @@ describe('the watermark', () => {
   });
 });
 
+describe('a history that went back', () => {
+  test('objects of a regressed list replace what was known, whatever their revision, and what it does not show is gone', () => {
+    const { cache, see } = world();
+    const state = cache.scope('');
+    const other = objectKey('shop', 'old');
+    cache.beginList(state);
+    see('1000', 'before');
+    cache.see(state, { key: other, uid: 'u9', revision: '1001' }, 0, null, () => null);
+    cache.sweep(state, '1001', 0);
+    cache.beginList(state, 'regressed');
+    expect(state.watermark).toBeNull();
+    expect(see('205', 'after')).toBe('modified');
+    expect(cache.sweep(state, '206', 0)).toEqual([other]);
+    expect(cache.take(key)).toMatchObject({ uid: 'after', revision: '205', regressed: true });
+    expect(see('207', 'after')).toBe('modified');
+    expect(see('206', 'after')).toBe('older');
+  });
+
+  test('rows newer than the first list betray it at the start', () => {
+    const cache = new ObjectCache(['']);
+    const state = cache.scope('');
+    cache.load({ key, uid: 'u1', revision: '1000' }, 'keep');
+    cache.beginList(state);
+    expect(cache.isAheadOf(state, '205')).toBe(true);
+    cache.abortList(state);
+    cache.beginList(state, 'regressed');
+    expect(cache.isAheadOf(state, '205')).toBe(false);
+    expect(cache.sweep(state, '205', 0)).toEqual([key]);
+  });
+});
+
 test('a delete names the uid that storage holds, not the one seen last', () => {
   const { cache, see } = world();
   const state = cache.scope('');

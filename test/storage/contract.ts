@@ -72,6 +72,24 @@ export function storageContract(name: string, make: () => Promise<EngineUnderTes
       });
     });
 
+    describe('a cluster whose history went back', () => {
+      test('its objects replace rows of any revision, and are guarded again afterwards', async () => {
+        await storage.write([put('a/x', '1005', { uid: 'before' })], []);
+        expect(await outcomes(storage, [put('a/x', '205', { uid: 'after' })])).toEqual(['stale']);
+        expect(await outcomes(storage, [put('a/x', '205', { uid: 'after', regressed: true })])).toEqual(['written']);
+        expect(await reader.get('prod', 'pods', key('a/x'))).toMatchObject({ uid: 'after', revision: '205' });
+        expect(await outcomes(storage, [put('a/x', '204', { uid: 'after' })])).toEqual(['stale']);
+      });
+    });
+
+    test('the record of a retired scope is removed, the others stay', async () => {
+      const record = { watermark: '5', listedAt: 1, heardAt: 1, objects: 0, complete: true };
+      await storage.write([], [{ ...record, kind: 'widgets.example.com', scope: '' }, { ...record, kind: 'pods', scope: '' }]);
+      await storage.write([], [{ ...record, kind: 'widgets.example.com', scope: '', retired: true }]);
+      expect((await storage.scopes()).map(({ kind }) => kind)).toEqual(['pods']);
+      expect(await storage.kinds()).toEqual(['pods']);
+    });
+
     describe('guards of a delete (semantics 8.2)', () => {
       test('removes the row of its uid, up to its revision', async () => {
         await storage.write([put('a/x', '10'), put('a/y', '11')], []);

@@ -52,8 +52,8 @@ export class ModelStorage implements Storage {
     }
     const { uid, revision } = write.meta;
     const order = row === undefined ? 1 : compareRevisions(revision, row.revision);
-    if (order < 0) return STALE;
-    if (order === 0 && row?.uid === uid && write.rewrite !== true) return UNCHANGED;
+    if (write.regressed !== true && order < 0) return STALE;
+    if (write.regressed !== true && order === 0 && row?.uid === uid && write.rewrite !== true) return UNCHANGED;
     this.rows.set(id, { uid, revision, body: Buffer.from(write.body).toString() });
     this.log.push({ id, type: 'put', revision });
     return WRITTEN;

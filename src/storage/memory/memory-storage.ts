@@ -41,7 +41,10 @@ class MemoryStorage implements Storage, StorageReader {
 
   async write(writes: readonly Write[], scopes: readonly ScopeRecord[]): Promise<readonly Outcome[]> {
     const outcomes = writes.map((write) => (write.type === 'put' ? this.#put(write) : this.#delete(write)));
-    for (const record of scopes) this.#scopes.set(`${record.kind}/${record.scope}`, { ...record });
+    for (const record of scopes) {
+      if (record.retired === true) this.#scopes.delete(`${record.kind}/${record.scope}`);
+      else this.#scopes.set(`${record.kind}/${record.scope}`, { ...record });
+    }
     return outcomes;
   }
 
@@ -95,7 +98,7 @@ class MemoryStorage implements Storage, StorageReader {
   /** The rows stay, so that what was written can still be read and the same storage opened again. */
   async close(): Promise<void> {}
 
-  #put({ kind, meta, body, rewrite = false }: Put): Outcome {
+  #put({ kind, meta, body, rewrite = false, regressed = false }: Put): Outcome {
     const id = kindId(kind);
     let table = this.#tables.get(id);
     if (table === undefined) {
@@ -103,11 +106,11 @@ class MemoryStorage implements Storage, StorageReader {
       this.#tables.set(id, table);
     }
     const stored = table.rows.get(meta.key);
-    if (stored !== undefined) {
+    if (stored !== undefined && !regressed) {
       const order = compareRevisions(meta.revision, stored.revision);
       if (order < 0) return STALE;
       if (order === 0 && meta.uid === stored.uid && !(rewrite && Buffer.compare(stored.body, body) !== 0)) return UNCHANGED;
-    } else {
+    } else if (stored === undefined) {
       table.sorted = null;
     }
     table.rows.set(meta.key, { ...meta, apiVersion: apiVersionOf(kind), kind: kind.kind, body: new Uint8Array(body), writtenAt: this.#now() });

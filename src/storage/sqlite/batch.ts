@@ -46,6 +46,7 @@ const RESULT = FLAGS;
 const IS_DELETE = 1;
 const IS_REWRITE = 2;
 const ANY_REVISION = 4;
+const IS_REGRESSED = 8;
 
 /** Outcomes as they travel. `rejected` and `retry` have a text in the answer. */
 export const CODE = { written: 1, unchanged: 2, stale: 3, rejected: 4, retry: 5 } as const;
@@ -55,6 +56,7 @@ export type OutcomeCode = (typeof CODE)[keyof typeof CODE];
 export interface Row {
   isDelete: boolean;
   isRewrite: boolean;
+  isRegressed: boolean;
   group: string;
   resource: string;
   apiVersion: string;
@@ -97,7 +99,7 @@ export function packBatch(
       const { key, uid, revision } = isPut ? write.meta : write;
       const slash = key.indexOf('/');
       parts.push(key, uid, revision ?? '');
-      ints[at + FLAGS] = (isPut ? 0 : IS_DELETE) | (isPut && write.rewrite === true ? IS_REWRITE : 0) | (revision === null ? ANY_REVISION : 0);
+      ints[at + FLAGS] = flagsOf(write);
       ints[at + KIND] = kind;
       // The slash between the two is not counted; -1 says that there is none.
       ints[at + NAMESPACE_LENGTH] = slash;
@@ -136,6 +138,7 @@ export function* rowsOf(batch: BatchMessage): Generator<Row, void, undefined> {
   const row: Row = {
     isDelete: false,
     isRewrite: false,
+    isRegressed: false,
     group: '',
     resource: '',
     apiVersion: '',
@@ -158,6 +161,7 @@ export function* rowsOf(batch: BatchMessage): Generator<Row, void, undefined> {
     if (kind === undefined) throw new Error(`Cannot read row ${index} of a batch: it names kind ${int(KIND)} of ${kinds.length}`);
     row.isDelete = (flags & IS_DELETE) !== 0;
     row.isRewrite = (flags & IS_REWRITE) !== 0;
+    row.isRegressed = (flags & IS_REGRESSED) !== 0;
     row.group = kind.group;
     row.resource = kind.resource;
     row.apiVersion = kind.apiVersion;
@@ -180,4 +184,9 @@ export function setResult(batch: BatchMessage, index: number, code: OutcomeCode)
 
 export function resultAt(ints: Int32Array, index: number): number {
   return ints[index * WIDTH + RESULT] ?? 0;
+}
+
+function flagsOf(write: Write): number {
+  if (write.type === 'delete') return IS_DELETE | (write.revision === null ? ANY_REVISION : 0);
+  return (write.rewrite === true ? IS_REWRITE : 0) | (write.regressed === true ? IS_REGRESSED : 0);
 }

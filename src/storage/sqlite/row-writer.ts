@@ -10,7 +10,7 @@ import { HASH_BYTES, writeBodyHash } from './body-hash.ts';
 import { ChangeLogPruner } from './change-log.ts';
 import type { HistoryBounds } from './change-log.ts';
 import { conditionOf, isRowsFault } from './conditions.ts';
-import { DELETE, LOOK_UP, READ_WRITER, SAVE_SCOPE, SAVE_WRITER, STAMP_DELETE, UPSERT } from './statements.ts';
+import { DELETE, LOOK_UP, READ_WRITER, REMOVE_SCOPE, SAVE_SCOPE, SAVE_WRITER, STAMP_DELETE, UPSERT } from './statements.ts';
 
 export interface RowWriterOptions {
   readonly path: string;
@@ -45,6 +45,7 @@ export class RowWriter {
   readonly #stampDelete: StatementSync;
   readonly #lookUp: StatementSync;
   readonly #saveScope: StatementSync;
+  readonly #removeScope: StatementSync;
   readonly #readWriter: StatementSync;
   readonly #pruner: ChangeLogPruner;
   /** Of the row at hand: SQLite copies what is bound. */
@@ -62,6 +63,7 @@ export class RowWriter {
     this.#stampDelete = db.prepare(STAMP_DELETE);
     this.#lookUp = db.prepare(LOOK_UP);
     this.#saveScope = db.prepare(SAVE_SCOPE);
+    this.#removeScope = db.prepare(REMOVE_SCOPE);
     this.#readWriter = db.prepare(READ_WRITER);
     this.#pruner = new ChangeLogPruner(db, options.history);
     const stored = this.#readWriter.get(options.cluster, SHARD);
@@ -130,7 +132,7 @@ export class RowWriter {
       this.#epoch,
       wallMs,
       row.body,
-      row.isRewrite ? 1 : 0,
+      row.isRegressed ? 2 : row.isRewrite ? 1 : 0,
     );
     return changes !== 0;
   }
@@ -156,6 +158,10 @@ export class RowWriter {
 
   #putScope(record: ScopeRecord): void {
     const { group, resource } = splitKindId(record.kind);
+    if (record.retired === true) {
+      this.#removeScope.run(this.#cluster, group, resource, record.scope);
+      return;
+    }
     this.#saveScope.run(
       this.#cluster,
       group,

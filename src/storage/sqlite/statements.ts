@@ -7,7 +7,7 @@ const KEY = 'cluster = ? AND api_group = ? AND resource = ? AND namespace = ? AN
  * Makes the row hold this object unless storage holds something at least as new (semantics section 8.2), all in the one statement; measured free.
  * The same revision may be written again for another uid, or as a rewrite with another body. An older one never. Never over a row of a higher epoch.
  * Refusing a put that comes after the delete of the same uid and a newer revision will be one more condition here, on the tombstones.
- * Parameter 14 is 1 for a rewrite.
+ * Parameter 14 is 1 for a rewrite, 2 when the history of the cluster went back: then the revision of the row says nothing.
  */
 export const UPSERT = `
 INSERT INTO objects (cluster, api_group, resource, namespace, name, api_version, kind, uid, resource_version, hash, epoch, written_at, body)
@@ -16,6 +16,7 @@ ON CONFLICT (cluster, api_group, resource, namespace, name) DO UPDATE SET
   api_version = excluded.api_version, kind = excluded.kind, uid = excluded.uid, resource_version = excluded.resource_version,
   hash = excluded.hash, epoch = excluded.epoch, written_at = excluded.written_at, body = excluded.body
 WHERE objects.epoch <= excluded.epoch AND (
+  ?14 = 2 OR
   ${older('objects.resource_version', 'excluded.resource_version')}
   OR (objects.resource_version = excluded.resource_version AND (objects.uid <> excluded.uid OR (?14 = 1 AND objects.hash <> excluded.hash)))
 )`;
@@ -37,6 +38,8 @@ export const SAVE_SCOPE = `
 INSERT INTO scopes (cluster, api_group, resource, scope, watermark, listed_at, heard_at, objects, complete) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (cluster, api_group, resource, scope) DO UPDATE SET
   watermark = excluded.watermark, listed_at = excluded.listed_at, heard_at = excluded.heard_at, objects = excluded.objects, complete = excluded.complete`;
+
+export const REMOVE_SCOPE = 'DELETE FROM scopes WHERE cluster = ? AND api_group = ? AND resource = ? AND scope = ?';
 
 /** Takes the writer's row unless a higher epoch has it. */
 export const SAVE_WRITER = `
