@@ -22,10 +22,12 @@ function copyOf(object: RawObject): string {
   return target.toString();
 }
 
-function readerInto(log: Log, options: { type?: { kind: string; apiVersion: string }; maxBytes?: number } = {}): ListReader {
+function readerInto(log: Log, options: { type?: { kind: string; apiVersion: string }; maxBytes?: number; gatherBytes?: number } = {}): ListReader {
   return new ListReader({
     ...(options.type ?? POD),
     maxBytes: options.maxBytes,
+    // Reading at every chunk is what is hard; gathering only makes the chunks larger.
+    gatherBytes: options.gatherBytes ?? 1,
     onItem(object) {
       const kept = copyOf(object);
       const { namespace, name, uid, revision } = object;
@@ -104,6 +106,16 @@ describe('items', () => {
     expect(log.items).toHaveLength(2);
   });
 
+  test('of chunks that are gathered come together, the rest at the end', () => {
+    const log = emptyLog();
+    const reader = readerInto(log, { gatherBytes: BUILT_IN.length - 10 });
+    for (const byte of Buffer.from(BUILT_IN.slice(0, -11))) reader.push(Buffer.of(byte));
+    expect(log.items).toHaveLength(0);
+    reader.push(Buffer.from(BUILT_IN.slice(-11)));
+    expect(log.items.length).toBeGreaterThan(0);
+    expect(reader.end()).toMatchObject({ continue: null });
+  });
+
   test('over two chunks come with the second, when it is at least as long as what was kept of the first', () => {
     const log = emptyLog();
     const reader = readerInto(log);
@@ -180,6 +192,7 @@ describe('what is not a list', () => {
     const boom = new Error('boom');
     const reader = new ListReader({
       ...POD,
+      gatherBytes: 1,
       onDamaged: () => {},
       onItem: () => {
         throw boom;

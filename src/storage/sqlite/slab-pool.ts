@@ -2,8 +2,8 @@ import { WIDTH } from './batch.ts';
 
 /** What one transaction's bodies and numbers are packed into. */
 export interface Slab {
-  readonly slab: ArrayBuffer;
-  readonly ints: Int32Array<ArrayBuffer>;
+  readonly slab: SharedArrayBuffer;
+  readonly ints: Int32Array<SharedArrayBuffer>;
 }
 
 /** Room for the most that is merged into one transaction: 1,000 rows of 4 KB. Only what is used is ever resident. */
@@ -19,7 +19,7 @@ export class SlabPool {
       const slab = this.#free.pop();
       if (slab !== undefined) return slab;
     }
-    return { slab: new ArrayBuffer(Math.max(bytes, SLAB_BYTES)), ints: new Int32Array(Math.max(rows, SLAB_ROWS) * WIDTH) };
+    return { slab: new SharedArrayBuffer(Math.max(bytes, SLAB_BYTES)), ints: new Int32Array(new SharedArrayBuffer(Math.max(rows, SLAB_ROWS) * WIDTH * Int32Array.BYTES_PER_ELEMENT)) };
   }
 
   give({ slab, ints }: Slab): void {

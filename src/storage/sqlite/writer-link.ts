@@ -67,7 +67,7 @@ export class WriterLink {
   }
 
   post(batch: BatchMessage): void {
-    this.#worker?.postMessage(batch satisfies ToWriter, [batch.slab, batch.ints.buffer]);
+    this.#worker?.postMessage(batch satisfies ToWriter);
   }
 
   /** Resolves when the thread has folded the log into the file and ended. */

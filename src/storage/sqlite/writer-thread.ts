@@ -17,13 +17,13 @@ export type ToWriter = BatchMessage | { readonly type: 'close' };
 export type FromWriter =
   | { readonly type: 'ready' }
   | { readonly type: 'refused'; readonly message: string; readonly retryable: boolean }
-  | ({ readonly type: 'done'; readonly id: number; readonly slab: ArrayBuffer; readonly ints: Int32Array<ArrayBuffer> } & BatchResult)
+  | ({ readonly type: 'done'; readonly id: number; readonly slab: SharedArrayBuffer; readonly ints: Int32Array<SharedArrayBuffer> } & BatchResult)
   | { readonly type: 'closed' };
 
 const port = parentPort;
 if (port === null) throw new Error('Cannot run the SQLite writer: it must be started as a worker thread');
 
-const answer = (message: FromWriter, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
+const answer = (message: FromWriter): void => port.postMessage(message);
 
 try {
   const data = workerData as WriterThreadData;
@@ -32,7 +32,7 @@ try {
   port.on('message', (message: ToWriter) => {
     if (message.type === 'batch') {
       const result = writer.apply(message);
-      answer({ type: 'done', id: message.id, slab: message.slab, ints: message.ints, ...result }, [message.slab, message.ints.buffer]);
+      answer({ type: 'done', id: message.id, slab: message.slab, ints: message.ints, ...result });
       return;
     }
     try {
