@@ -56,7 +56,7 @@ function withoutCluster(rules: CompiledRules, name: string): string {
     const header = [
       'Written without a cluster, and the configuration mirrors kinds by wildcard or default, so it may read everything,',
       'SECRETS INCLUDED: RBAC cannot take single kinds out. kubefold does not ask for kinds that are off. For the exact',
-      'role print this with a cluster (kubefold rbac with a kubeconfig).',
+      'role print this with a cluster: kubefold rbac --from-cluster.',
     ];
     return role({
       kind: 'ClusterRole',
