@@ -18,6 +18,7 @@ import type { MirrorStatus } from './model/status.ts';
 import { VERSION } from './model/version.ts';
 import { Mirror } from './mirror/mirror.ts';
 import { openStorage } from './storage/open.ts';
+import type { Storage } from './storage/storage.ts';
 import { startWeb, type Web } from './web/server.ts';
 
 export interface AppOptions {
@@ -28,6 +29,8 @@ export interface AppOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: RootLogger;
+  /** Stands around the engine that the configuration names; benchmarks slow it down or listen to it. */
+  readonly wrapStorage?: ((engine: Storage) => Storage) | undefined;
 }
 
 /** A running mirror, as commands use it. */
@@ -56,7 +59,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const storageSlots = new Semaphore(config.limits.storage.concurrency);
   const storageRate = new BottleneckLimit(config.limits.storage.perSecond);
   const engine = openStorage(config.storage.url, { cluster: clusterName, epoch: 0, clock, log: log.child({ component: 'storage' }) });
-  const storage = limitedStorage(engine, storageSlots, storageRate);
+  const storage = limitedStorage(options.wrapStorage?.(engine) ?? engine, storageSlots, storageRate);
   await storage.open();
   const mirror = new Mirror({
     clusterName,

@@ -1,0 +1,66 @@
+import { homedir } from 'node:os';
+import { createApp } from '../../app.ts';
+import { loadCredentials } from '../../cluster/credentials.ts';
+import { loadConfig } from '../../config/load.ts';
+import { systemClock } from '../../kit/clock.ts';
+import { createLogger } from '../../kit/log.ts';
+import { systemRandom } from '../../kit/random.ts';
+import type { Storage } from '../../storage/storage.ts';
+import { quantile } from '../report.ts';
+import { ownUsage } from '../usage.ts';
+import { stampedStorage, throttledStorage } from './around-storage.ts';
+import { LoopWatch } from './loop-watch.ts';
+import { obey, optionsOf, tell } from './serve.ts';
+
+export interface MirrorChildOptions {
+  readonly kubeconfig: string;
+  readonly storage: string;
+  readonly kinds: readonly string[];
+  /** Storage is held back to this; absent: as it is. */
+  readonly rowsPerSecond?: number;
+  /** Measures the age of stamped changes when they are durable. */
+  readonly stamped?: boolean;
+}
+
+// The real wiring (createApp), with a few questions that the benchmark may ask:
+// `ready` is said by itself; `use` what was used so far; `gc` the same after a collection; `ages` of stamped changes; `stop` ends it in order.
+
+const options = optionsOf<MirrorChildOptions>();
+const clock = systemClock;
+const config = loadConfig({
+  text: null,
+  file: 'the benchmark',
+  flags: { storage: options.storage, kinds: options.kinds, listen: 'off', clusterName: 'bench', logLevel: 'warn', logFormat: 'json' },
+});
+const credentials = await loadCredentials({ kubeconfig: options.kubeconfig, context: undefined, env: process.env, home: homedir(), clock });
+const agesMs: number[] = [];
+const wrapStorage = (engine: Storage): Storage => {
+  const timed = options.stamped === true ? stampedStorage(engine, clock, agesMs) : engine;
+  return options.rowsPerSecond === undefined ? timed : throttledStorage(timed, options.rowsPerSecond, clock);
+};
+const app = await createApp({ config, file: null, credentials, clock, random: systemRandom, log: await createLogger({ level: 'warn', format: 'json' }), wrapStorage });
+const ending = new AbortController();
+const loop = new LoopWatch(clock);
+const used = (): Record<string, number> => ({ ...ownUsage(), seconds: process.uptime(), longestBlockMs: loop.longestMs, longBlocks: loop.long });
+obey({
+  use: () => tell({ use: true, ...used() }),
+  gc: () => {
+    globalThis.gc?.();
+    tell({ gc: true, ...used() });
+  },
+  ages: () => {
+    tell({ ages: agesMs.length, p50Ms: quantile(agesMs, 0.5), p99Ms: quantile(agesMs, 0.99), maxMs: quantile(agesMs, 1) });
+    agesMs.length = 0;
+  },
+  stop: () => ending.abort(),
+});
+loop.begin();
+const startedAt = clock.now();
+const running = app.run(ending.signal);
+while (!app.isReady() && !ending.signal.aborted) await clock.sleep(5, ending.signal);
+const objects = app.status().kinds.reduce((sum, kind) => sum + kind.objects, 0);
+tell({ ready: true, objects, syncSeconds: (clock.now() - startedAt) / 1000, ...used() });
+await running;
+loop.end();
+tell({ stop: true, ...used() });
+process.exit(0);
