@@ -2,6 +2,7 @@
 import { homedir } from 'node:os';
 import { type Command, type CommandContext, helpText, parseCommandLine } from './commands/command.ts';
 import { didYouMean } from './config/suggest.ts';
+import { systemClock } from './kit/clock.ts';
 import { messageOf, UsageError } from './model/errors.ts';
 import { VERSION } from './model/version.ts';
 
@@ -64,13 +65,23 @@ async function main(args: readonly string[], context: CommandContext): Promise<n
   return await command.run(parsed, context);
 }
 
-/** The first signal asks for an orderly end, the second ends at once. */
+/**
+ * Signals this close together are one wish: Ctrl-C under `npm start` reaches this process twice, from the terminal and passed on by npm,
+ * and must not be taken for impatience.
+ */
+const SAME_SIGNAL_MS = 500;
+
+/** The first signal asks for an orderly end, a later one ends at once. */
 function endBySignals(): AbortSignal {
   const ending = new AbortController();
+  let firstAt = 0;
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.on(name, () => {
-      if (ending.signal.aborted) process.exit(1);
-      ending.abort();
+      const now = systemClock.now();
+      if (!ending.signal.aborted) {
+        firstAt = now;
+        ending.abort();
+      } else if (now - firstAt > SAME_SIGNAL_MS) process.exit(1);
     });
   }
   return ending.signal;
