@@ -1,0 +1,50 @@
+import type { Clock } from '../../src/kit/clock.ts';
+import type { Outcome } from '../../src/model/outcome.ts';
+import { compareRevisions } from '../../src/model/revision.ts';
+import type { ScopeRecord, Write } from '../../src/storage/storage.ts';
+import { ModelStorage } from '../support/model-storage.ts';
+
+/** The model of storage, made late and doubtful by a test, which also keeps the books that the promises are checked against. */
+export class FaultyStorage extends ModelStorage {
+  /** How long a batch is under way. */
+  delayMs: () => number = () => 0;
+  /** Sees every commit, after it. */
+  onCommit: (records: readonly ScopeRecord[]) => void = () => {};
+  /** An older revision stored after a newer one of the same uid: must stay empty. */
+  readonly wentBack: string[] = [];
+  /** Throws instead of answering; null answers. */
+  bug: () => Error | null = () => null;
+  readonly #newest = new Map<string, string>();
+  readonly #clock: Clock;
+
+  constructor(clock: Clock, batchLimit = 7) {
+    super(batchLimit);
+    this.#clock = clock;
+  }
+
+  override async write(writes: readonly Write[], scopes: readonly ScopeRecord[]): Promise<readonly Outcome[]> {
+    const delayMs = this.delayMs();
+    if (delayMs > 0) await this.#clock.sleep(delayMs);
+    const bug = this.bug();
+    if (bug !== null) throw bug;
+    // As an engine keeps them: a record a scope, and a retired one goes.
+    const kept = new Map(this.records.map((record) => [record.scope, record]));
+    for (const record of scopes) {
+      if (record.retired === true) kept.delete(record.scope);
+      else kept.set(record.scope, record);
+    }
+    const outcomes = await super.write(writes, []);
+    this.records = [...kept.values()];
+    for (const write of writes) if (write.type === 'put') this.#check(write.meta.key, write.meta.uid);
+    this.onCommit(scopes);
+    return outcomes;
+  }
+
+  #check(key: string, uid: string): void {
+    const row = this.rows.get(`configmaps/${key}`);
+    if (row === undefined || row.uid !== uid) return;
+    const newest = this.#newest.get(uid);
+    if (newest !== undefined && compareRevisions(row.revision, newest) < 0) this.wentBack.push(`${key}: ${row.revision} after ${newest}`);
+    else this.#newest.set(uid, row.revision);
+  }
+}

@@ -1,0 +1,133 @@
+import { SlabPool } from '../../src/cache/body-pool.ts';
+import type { Cluster } from '../../src/cluster/cluster.ts';
+import type { KindPlan } from '../../src/config/plan.ts';
+import { silentLogger } from '../../src/kit/log.ts';
+import { type Random, seededRandom } from '../../src/kit/random.ts';
+import type { ObjectKey } from '../../src/model/key.ts';
+import type { Kind } from '../../src/model/kind.ts';
+import { KindMirror, type KindMirrorOptions } from '../../src/mirror/kind-mirror.ts';
+import type { KindMetrics } from '../../src/mirror/metrics.ts';
+import { ManualClock, settled } from '../support/manual-clock.ts';
+import { ScriptedCluster } from '../support/scripted-cluster.ts';
+import { FaultyStorage } from './faulty-storage.ts';
+
+export const MAPS: Kind = { group: '', version: 'v1', resource: 'configmaps', kind: 'ConfigMap', namespaced: true, singular: 'configmap', shortNames: ['cm'], categories: [] };
+
+export function planOf(changes: Partial<KindPlan> = {}): KindPlan {
+  return {
+    kind: MAPS,
+    id: 'configmaps',
+    mirror: true,
+    reason: 'test',
+    scopes: [''],
+    labelSelector: null,
+    fieldSelector: null,
+    filter: { namespaces: [], names: null, fields: null },
+    mask: [],
+    ignoreChanges: [],
+    minIntervalSeconds: 0,
+    workers: 2,
+    secrets: 'none',
+    fingerprint: 'test',
+    ...changes,
+  };
+}
+
+const SILENT = { inc() {}, observe() {}, set() {} };
+const METRICS: KindMetrics = { changed() {}, listed() {}, settled() {}, stored() {}, queue: { adds: SILENT, retries: SILENT, queueDuration: SILENT, workDuration: SILENT } };
+
+/** One kind from a scripted API server to a faulty storage, on one manual clock: nothing in it waits for real time. */
+export class MirrorWorld {
+  readonly clock = new ManualClock();
+  readonly random: Random;
+  readonly cluster: ScriptedCluster;
+  readonly storage: FaultyStorage;
+  readonly pool: SlabPool;
+  mirror: KindMirror;
+  /** How long an answer to a get or a page is under way, after it was made. */
+  answerMs: () => number = () => 0;
+  /** Thrown by the next gets; null lets them through. */
+  getFault: (key: ObjectKey) => Error | null = () => null;
+  gets = 0;
+  #changes: Partial<KindMirrorOptions> & { readonly plan: KindPlan };
+
+  constructor(options: { readonly seed?: number; readonly poolBytes?: number; readonly batchLimit?: number; readonly revision?: bigint; readonly mirror?: Partial<KindMirrorOptions> } = {}) {
+    this.random = seededRandom(options.seed ?? 1);
+    this.cluster = new ScriptedCluster({ kind: MAPS, clock: this.clock, random: this.random, revision: options.revision ?? 100n });
+    this.storage = new FaultyStorage(this.clock, options.batchLimit);
+    this.pool = new SlabPool(options.poolBytes ?? 8 * 1024 * 1024);
+    this.#changes = { plan: planOf(), ...options.mirror };
+    this.mirror = this.#create();
+  }
+
+  #create(): KindMirror {
+    const { clock, random, storage, pool } = this;
+    return new KindMirror({ cluster: this.#slowed(), storage, pool, secretKey: new Uint8Array(), clock, random, log: silentLogger, metrics: METRICS, firstList: 'paged', stored: 'keep', ...this.#changes });
+  }
+
+  async start(): Promise<void> {
+    await this.mirror.start();
+    await settled();
+  }
+
+  /** Ends the mirror and starts another on what storage holds; a plan changes what it follows. */
+  async restart(changes: Partial<KindMirrorOptions> = {}, hurry = new AbortController().signal): Promise<void> {
+    await this.stop(hurry);
+    this.#changes = { ...this.#changes, ...changes };
+    this.mirror = this.#create();
+    await this.start();
+  }
+
+  async stop(hurry: AbortSignal = new AbortController().signal): Promise<void> {
+    let isOver = false;
+    const stopping = this.mirror.stop(hurry).finally(() => {
+      isOver = true;
+    });
+    for (let turn = 0; !isOver && turn < 200; turn++) await this.clock.advanceAsync(1_000);
+    await stopping;
+  }
+
+  async pass(ms: number): Promise<void> {
+    await this.clock.advanceAsync(ms);
+  }
+
+  /** `name` to `uid@revision`, as the rows say. */
+  rows(): Record<string, string> {
+    return Object.fromEntries([...this.storage.rows].map(([id, row]) => [id.slice('configmaps/'.length), `${row.uid}@${row.revision}`]));
+  }
+
+  truth(): Record<string, string> {
+    return Object.fromEntries(this.cluster.truth);
+  }
+
+  /** Answers are made when asked for and arrive later; so what they say may be over by then. */
+  #slowed(): Cluster {
+    const { cluster, clock } = this;
+    const later = async (signal: AbortSignal): Promise<void> => {
+      const ms = this.answerMs();
+      if (ms > 0) await clock.sleep(ms, signal);
+      signal.throwIfAborted();
+    };
+    return {
+      address: cluster.address,
+      discover: () => cluster.discover(),
+      identity: () => cluster.identity(),
+      close: () => cluster.close(),
+      watch: (kind, scope, query, sink, onOpen, signal) => cluster.watch(kind, scope, query, sink, onOpen, signal),
+      list: async (kind, scope, query, sink, signal) => {
+        const chunks: Uint8Array[] = [];
+        await cluster.list(kind, scope, query, (chunk) => void chunks.push(Uint8Array.from(chunk)), signal);
+        await later(signal);
+        for (const chunk of chunks) sink(chunk);
+      },
+      get: async (kind, key, signal) => {
+        this.gets++;
+        const fault = this.getFault(key);
+        if (fault !== null) throw fault;
+        const bytes = await cluster.get(kind, key);
+        await later(signal);
+        return bytes;
+      },
+    };
+  }
+}
