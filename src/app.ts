@@ -42,7 +42,7 @@ export interface App {
   /** Whether every kind is complete and durable; far cheaper than status(). */
   isReady(): boolean;
   /** Changes received since the start, for a rate. */
-  changes(): Promise<number>;
+  changes(): number;
   /** Mirrors until `signal` aborts; then writes what is dirty for `shutdown.graceSeconds` at the most, and closes everything. */
   run(signal: AbortSignal): Promise<void>;
 }

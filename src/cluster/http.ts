@@ -1,4 +1,6 @@
-import { type Dispatcher, Pool, ProxyAgent } from 'undici';
+import type { Dispatcher } from 'undici';
+import Pool from 'undici/lib/dispatcher/pool.js';
+import ProxyAgent from 'undici/lib/dispatcher/proxy-agent.js';
 import type { Clock } from '../kit/clock.ts';
 import { ApiError } from '../model/errors.ts';
 import type { ChunkSink } from './cluster.ts';

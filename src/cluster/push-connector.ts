@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import { buildConnector } from 'undici';
+import type { buildConnector as Connect } from 'undici';
+import buildConnector from 'undici/lib/core/connect.js';
 import type { TlsOptions } from './tls-options.ts';
 
 /**
@@ -20,7 +21,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
  * What must stay true: whoever reads a body through this connector consumes chunks during the call (PushHandler does;
  * undici's `request()` and `fetch()` do not). What undici leaves unread is copied and kept, so nothing is ever lost.
  */
-export function pushConnector(tls: TlsOptions): buildConnector.connector {
+export function pushConnector(tls: TlsOptions): Connect.connector {
   /** Resumed by the next connection: a hundred watches need one full handshake. Never shared with other TLS options. */
   let session: Buffer | undefined;
   return (options, callback) => {
@@ -43,7 +44,7 @@ export function pushConnector(tls: TlsOptions): buildConnector.connector {
     };
     const settings = { ...tls, session, onread, allowH2: false, timeout: CONNECT_TIMEOUT_MS, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS };
     // undici's types hide that its connectors return the socket they open, and hand `onread` on to Node.
-    const socket = buildConnector(settings as buildConnector.BuildOptions)(options, callback) as unknown as Socket;
+    const socket = buildConnector(settings as Connect.BuildOptions)(options, callback) as unknown as Socket;
     socket.on('session', (next: Buffer) => {
       session = next;
     });

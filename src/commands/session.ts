@@ -98,7 +98,7 @@ export async function mirrorSession(parsed: Parsed, context: CommandContext, ext
       drawnAt = now;
       const status = app.status();
       if (now - measuredAt >= 1_000) {
-        const seen = await app.changes();
+        const seen = app.changes();
         rate = ((seen - changes) * 1000) / (now - measuredAt);
         changes = seen;
         measuredAt = now;

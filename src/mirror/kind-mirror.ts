@@ -203,7 +203,7 @@ export class KindMirror {
         isDoubtful = false;
         this.#now = clock.now();
         this.cache.beginList(state, reason === 'regressed' ? 'regressed' : 'continued');
-        metrics.listed(reason);
+        metrics.lists[reason].inc();
       },
       object: (object, from) => this.#deliver(state, object, from === 'list' ? BACKGROUND : LIVE),
       deleted: (object) => {
@@ -264,7 +264,7 @@ export class KindMirror {
 
   #count(verdict: ReturnType<ObjectCache['see']>, key: ObjectKey, priority: number): void {
     if (!isDirty(verdict)) return;
-    if (verdict === 'added' || verdict === 'modified' || verdict === 'deleted') this.#options.metrics.changed(verdict);
+    if (verdict === 'added' || verdict === 'modified' || verdict === 'deleted') this.#options.metrics.changes[verdict].inc();
     this.queue.add(key, priority);
     this.#options.onChange?.();
   }
