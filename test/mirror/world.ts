@@ -6,7 +6,7 @@ import { type Random, seededRandom } from '../../src/kit/random.ts';
 import type { ObjectKey } from '../../src/model/key.ts';
 import type { Kind } from '../../src/model/kind.ts';
 import { KindMirror, type KindMirrorOptions } from '../../src/mirror/kind-mirror.ts';
-import type { KindMetrics } from '../../src/mirror/metrics.ts';
+import { KindMetrics } from '../../src/mirror/metrics.ts';
 import { ManualClock, settled } from '../support/manual-clock.ts';
 import { ScriptedCluster } from '../support/scripted-cluster.ts';
 import { FaultyStorage } from './faulty-storage.ts';
@@ -32,9 +32,6 @@ export function planOf(changes: Partial<KindPlan> = {}): KindPlan {
     ...changes,
   };
 }
-
-const SILENT = { inc() {}, observe() {}, set() {} };
-const METRICS: KindMetrics = { changed() {}, listed() {}, settled() {}, stored() {}, queue: { adds: SILENT, retries: SILENT, queueDuration: SILENT, workDuration: SILENT } };
 
 /** One kind from a scripted API server to a faulty storage, on one manual clock: nothing in it waits for real time. */
 export class MirrorWorld {
@@ -62,7 +59,7 @@ export class MirrorWorld {
 
   #create(): KindMirror {
     const { clock, random, storage, pool } = this;
-    return new KindMirror({ cluster: this.#slowed(), storage, pool, secretKey: new Uint8Array(), clock, random, log: silentLogger, metrics: METRICS, firstList: 'paged', stored: 'keep', ...this.#changes });
+    return new KindMirror({ cluster: this.#slowed(), storage, pool, secretKey: new Uint8Array(), clock, random, log: silentLogger, metrics: new KindMetrics(), firstList: 'paged', stored: 'keep', ...this.#changes });
   }
 
   async start(): Promise<void> {
