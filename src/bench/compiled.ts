@@ -18,7 +18,7 @@ export function compile(folder: string): (name: string) => string {
   return (name) => join(out, `${name}.js`);
 }
 
-/** The file of the checkout itself. */
-export function source(name: string): string {
-  return join(ROOT, 'src', `${name}.ts`);
+/** The folder of the checkout. */
+export function checkout(): string {
+  return ROOT;
 }

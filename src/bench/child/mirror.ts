@@ -41,7 +41,7 @@ const wrapStorage = (engine: Storage): Storage => {
 const app = await createApp({ config, file: null, credentials, clock, random: systemRandom, log: await createLogger({ level: 'warn', format: 'json' }), wrapStorage });
 const ending = new AbortController();
 const loop = new LoopWatch(clock);
-const used = (): Record<string, number> => ({ ...ownUsage(), seconds: process.uptime(), longestBlockMs: loop.longestMs, longBlocks: loop.long });
+const used = (): Record<string, number> => ({ ...ownUsage(), seconds: process.uptime(), longestBlockMs: loop.longestMs, longestOwnMs: loop.longestOwnMs, longBlocks: loop.long });
 obey({
   use: () => tell({ use: true, ...used() }),
   gc: () => {
