@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { timingSafeEqual } from 'node:crypto';
 import type { MirrorStatus } from '../model/status.ts';
@@ -32,7 +31,7 @@ export async function startWeb(options: WebOptions): Promise<Web> {
   const { secured } = options;
   const limits = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: MAX_HEADER_BYTES };
   const listener: RequestListener = (request, response) => void answer(options, request, response);
-  const server: Server = secured === null ? createServer(limits, listener) : createTlsServer({ ...limits, cert: readFileSync(secured.certFile), key: readFileSync(secured.keyFile) }, listener);
+  const server: Server = secured === null ? createServer(limits, listener) : await tlsServer(secured, limits, listener);
   server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -51,6 +50,11 @@ export async function startWeb(options: WebOptions): Promise<Web> {
         server.closeAllConnections();
       }),
   };
+}
+
+async function tlsServer(secured: { readonly certFile: string; readonly keyFile: string }, limits: ServerOptions, listener: RequestListener): Promise<Server> {
+  const { createServer: createTlsServer } = await import('node:https');
+  return createTlsServer({ ...limits, cert: readFileSync(secured.certFile), key: readFileSync(secured.keyFile) }, listener);
 }
 
 async function answer(options: WebOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
