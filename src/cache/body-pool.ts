@@ -5,8 +5,10 @@ import type { Body, BodyPool, ByteSource } from '../model/body.ts';
  * a sync of 20,000 pods makes a few hundred buffers instead of 20,000 (a buffer per body costs 0.9 µs and a GC of its own kind).
  */
 const SLAB_BYTES = 256 * 1024;
-/** Larger bodies get memory of their own, so that a slab never loses more than a quarter at its end. */
-const LARGEST_SHARED = SLAB_BYTES / 4;
+/** A small pool has smaller slabs, so that one body that stays does not take all of it. */
+const LEAST_SLABS = 4;
+/** What room() can promise at the most: a body up to this share of the bound finds a place sooner or later, a larger one might never. */
+const GIANT_SHARE = 0.5;
 /** Empty slabs kept for reuse: 8 MiB. More would show as memory that nobody uses; fewer make garbage at full rate. */
 const KEPT_FREE = 32;
 
@@ -20,19 +22,27 @@ type Slab = {
 
 /**
  * Memory for bodies that wait to be written, bounded by what it really takes: whole slabs, not the sum of the bodies.
- * A slab is free again when every body in it was released; nothing is moved.
+ * A slab is free again when every body in it was released; nothing is moved. One body at a time that is larger than half of
+ * the bound may stand above it: else an object larger than the pool would be read again for ever and never written.
  */
 export class SlabPool implements BodyPool {
   readonly limitBytes: number;
+  readonly #slabBytes: number;
+  /** Larger bodies get memory of their own, so that a slab never loses more than a quarter at its end. */
+  readonly #largestShared: number;
   readonly #free: Slab[] = [];
   /** The slab that is being filled; counted in #used. */
   #current: Slab | null = null;
-  /** Slabs with live bodies, the current one, and large bodies. Never above limitBytes. */
+  /** Slabs with live bodies, and large bodies. Above limitBytes by #giant at the most. */
   #used = 0;
+  /** The body that was let in above the bound. */
+  #giant: Slab | null = null;
   #released: (() => void)[] = [];
 
   constructor(limitBytes: number) {
     this.limitBytes = limitBytes;
+    this.#slabBytes = Math.min(SLAB_BYTES, Math.floor(limitBytes / LEAST_SLABS));
+    this.#largestShared = Math.floor(this.#slabBytes / 4);
   }
 
   get usedBytes(): number {
@@ -41,9 +51,9 @@ export class SlabPool implements BodyPool {
 
   store(source: ByteSource): Body | null {
     const { size } = source;
-    if (size > LARGEST_SHARED) return this.#storeLarge(source);
+    if (size > this.#largestShared) return this.#storeLarge(source);
     let slab = this.#current;
-    if (slab === null || slab.end + size > SLAB_BYTES) {
+    if (slab === null || slab.end + size > this.#slabBytes) {
       slab = this.#nextSlab();
       if (slab === null) return null;
     }
@@ -71,43 +81,41 @@ export class SlabPool implements BodyPool {
   }
 
   #nextSlab(): Slab | null {
-    this.#retireCurrent();
-    if (this.#used + SLAB_BYTES > this.limitBytes) return null;
-    const slab = this.#free.pop() ?? { bytes: Buffer.allocUnsafeSlow(SLAB_BYTES), end: 0, live: 0 };
-    this.#used += SLAB_BYTES;
+    this.#current = null;
+    if (this.#used + this.#slabBytes > this.limitBytes) return null;
+    const slab = this.#free.pop() ?? { bytes: Buffer.allocUnsafeSlow(this.#slabBytes), end: 0, live: 0 };
+    this.#used += this.#slabBytes;
     this.#current = slab;
     return slab;
   }
 
-  #retireCurrent(): void {
-    const slab = this.#current;
-    this.#current = null;
-    if (slab !== null && slab.live === 0) this.#recycle(slab);
-  }
-
   #storeLarge(source: ByteSource): Body | null {
     const { size } = source;
-    if (this.#used + size > this.limitBytes) return null;
+    const fits = this.#used + size <= this.limitBytes;
+    if (!fits && (this.#giant !== null || size <= this.limitBytes * GIANT_SHARE)) return null;
     const bytes = Buffer.allocUnsafeSlow(size);
     source.copyTo(bytes, 0);
     this.#used += size;
-    return new PooledBody({ bytes, end: size, live: 1 }, 0, size, this.#releaseLarge);
+    const slab: Slab = { bytes, end: size, live: 1 };
+    if (!fits) this.#giant = slab;
+    return new PooledBody(slab, 0, size, this.#releaseLarge);
   }
 
   readonly #release = (slab: Slab): void => {
     slab.live--;
     if (slab.live > 0) return;
-    if (slab === this.#current) slab.end = 0;
-    else this.#recycle(slab);
+    if (slab === this.#current) this.#current = null;
+    this.#recycle(slab);
   };
 
   readonly #releaseLarge = (slab: Slab): void => {
     this.#used -= slab.bytes.length;
+    if (slab === this.#giant) this.#giant = null;
     this.#wake();
   };
 
   #recycle(slab: Slab): void {
-    this.#used -= SLAB_BYTES;
+    this.#used -= this.#slabBytes;
     slab.end = 0;
     if (this.#free.length < KEPT_FREE) this.#free.push(slab);
     this.#wake();

@@ -2,6 +2,9 @@ import type { Body } from '../model/body.ts';
 import type { Revision } from '../model/revision.ts';
 import type { Position } from './positions.ts';
 
+/** Shared, because an empty array per object would cost more than most of the entry. */
+export const NONE: readonly string[] = [];
+
 /**
  * What is known of one key. Written by the cache alone; others see it as KnownObject.
  * Kept small: one such object, three short strings and a Map slot are all that a quiet object costs.
@@ -18,14 +21,16 @@ export class Entry {
   mark: number;
   /** The uid whose row storage holds, null when it holds none. */
   storedUid: string | null = null;
-  /** A uid that a write of unknown outcome may have stored. A delete must reach either. */
-  maybeUid: string | null = null;
+  /** Uids that writes of unknown outcome may have stored since the last one whose outcome is known. A delete must reach any of them. */
+  maybeUids: readonly string[] = NONE;
   /** Everything up to this revision needs no write any more: it is durable, or differs from the row only by what a rule ignores. */
   settled: Revision | null = null;
   /** Hash of what rules call content, only for kinds with ignoreChanges. */
   content: string | null = null;
   /** The oldest change of this key that nobody has taken; null when clean. */
   pending: Position | null = null;
+  /** Storage refused this very state for good: it waits, without its body, for a change of the object or for a person. */
+  refused = false;
   /** What is stored of the object changed though the object did not (a mask): the same revision is written again. */
   rewrite = false;
   /** Storage may hold a revision of a history that does not exist any more: the next write replaces it whatever it is. */

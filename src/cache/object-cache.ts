@@ -4,7 +4,7 @@ import { namespaceOf, type ObjectKey } from '../model/key.ts';
 import type { ObjectMeta } from '../model/object.ts';
 import { compareRevisions, type Revision } from '../model/revision.ts';
 import type { IndexRow } from '../storage/storage.ts';
-import { Entry, type KnownObject } from './entry.ts';
+import { Entry, type KnownObject, NONE } from './entry.ts';
 import type { Position } from './positions.ts';
 import { ScopeState } from './scope.ts';
 
@@ -52,7 +52,6 @@ export class ObjectCache implements CacheReader {
   readonly #scopes = new Map<Scope, ScopeState>();
   /** Rows that storage holds for namespaces nobody follows any more. Not a scope of the cluster: it has no record and no watermark. */
   readonly #outside = new ScopeState('');
-
 
   constructor(scopes: readonly Scope[]) {
     for (const scope of scopes) this.#scopes.set(scope, new ScopeState(scope));
@@ -137,9 +136,9 @@ export class ObjectCache implements CacheReader {
       }
       const order = isReplaced ? 1 : compareRevisions(meta.revision, entry.revision);
       if (order < 0) return 'older';
-      if (order === 0 && !entry.gone && entry.uid === meta.uid && !entry.rewrite) {
+      if (order === 0 && !entry.gone && entry.uid === meta.uid && (!entry.rewrite || entry.refused)) {
         // The same state once more. If its body was let go while it waits to be written, here it is again.
-        if (entry.pending !== null && entry.body === null) entry.body = body();
+        if (entry.pending !== null && entry.body === null && !entry.refused) entry.body = body();
         return 'clean';
       }
       if (entry.gone) {
@@ -157,10 +156,34 @@ export class ObjectCache implements CacheReader {
       }
     }
     entry.content = content;
+    entry.refused = false;
     entry.body?.release();
     entry.body = body();
     entry.pending ??= state.positions.open(state.complete ? state.progress : null, now);
     return verdict;
+  }
+
+  /** Whether exactly this state waits to be written and its body was let go. */
+  lacks({ key, uid, revision }: ObjectMeta): boolean {
+    const entry = this.#entries.get(key);
+    return entry !== undefined && needsBody(entry) && entry.uid === uid && entry.revision === revision;
+  }
+
+  /**
+   * The body of a state that lacks() it was read again. Only that: such an answer may be older than what the watch has said meanwhile
+   * (a deletion above all), so it brings a body back and never news.
+   */
+  restore(meta: ObjectMeta, body: () => Body | null): void {
+    const entry = this.#entries.get(meta.key);
+    if (entry !== undefined && this.lacks(meta)) entry.body = body();
+  }
+
+  /** Gives up the body of a key that cannot be written soon; it will be read again. */
+  letGo(key: ObjectKey): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    entry.body?.release();
+    entry.body = null;
   }
 
   /** An object was deleted as of `revision` (null when only absence is known). */
@@ -184,6 +207,7 @@ export class ObjectCache implements CacheReader {
     // Positions of the old history mean nothing in the new one: nothing may be resumed from before this list is durable.
     state.complete = false;
     state.progress = null;
+    state.positions.forgetHistory();
   }
 
   /** The list was given up half-way: nothing is concluded from it. A history that went back is still gone: the next list begins as such. */
@@ -196,7 +220,14 @@ export class ObjectCache implements CacheReader {
   sweep(state: ScopeState, revision: Revision, now: number): ObjectKey[] {
     const swept: ObjectKey[] = [];
     for (const [key, entry] of this.#entries) {
-      if (entry.gone || entry.mark === state.mark || !this.#isIn(state, key)) continue;
+      if (entry.mark === state.mark || !this.#isIn(state, key)) continue;
+      if (state.regressed) {
+        // What was known is of another history, also of what was gone before: whatever comes now is newer.
+        entry.revision = revision;
+        entry.settled = null;
+        entry.regressed = true;
+      }
+      if (entry.gone) continue;
       // A list may come from a server that lags behind the watch: what is newer than the list is not disproved by it.
       if (!state.regressed && compareRevisions(entry.revision, revision) > 0) continue;
       this.#markGone(state, entry, now);
@@ -227,7 +258,7 @@ export class ObjectCache implements CacheReader {
     const entry = this.#entries.get(key);
     if (entry === undefined) return null;
     const { pending: position, body } = entry;
-    if (position === null && !entry.rewrite) return null;
+    if (position === null) return null;
     const taken: Taken = { key, gone: entry.gone, uid: entry.uid, revision: entry.revision, body, rewrite: entry.rewrite, regressed: entry.regressed, content: entry.content, position };
     entry.pending = null;
     entry.body = null;
@@ -235,17 +266,18 @@ export class ObjectCache implements CacheReader {
     return taken;
   }
 
-  /** The write of `taken` is durable, or storage already held it or something newer. `readRevision` is what was written when newer than asked. */
-  settle(taken: Taken, now: number, state: ScopeState, readRevision: Revision = taken.revision): void {
+  /** The write of `taken` is durable, or storage already held it or something newer. */
+  settle(taken: Taken, now: number, state: ScopeState): void {
     taken.body?.release();
     if (taken.position !== null) state.positions.close(taken.position);
     const entry = this.#entries.get(taken.key);
     if (entry === undefined) return;
-    entry.maybeUid = null;
-    if (entry.revision === taken.revision) entry.regressed = false;
+    if (entry.maybeUids.length > 0) entry.maybeUids = NONE;
+    if (isStill(entry, taken)) entry.regressed = false;
     entry.storedUid = taken.gone ? null : taken.uid;
-    if (taken.gone) entry.settled = null;
-    else if (entry.settled === null || compareRevisions(readRevision, entry.settled) > 0) entry.settled = readRevision;
+    // A write of a history that is over settles nothing of the one that is.
+    if (taken.gone || entry.regressed) entry.settled = null;
+    else if (entry.settled === null || compareRevisions(taken.revision, entry.settled) > 0) entry.settled = taken.revision;
     entry.writtenAt = now;
     if (entry.gone && entry.storedUid === null && entry.pending === null) this.#entries.delete(taken.key);
   }
@@ -258,20 +290,25 @@ export class ObjectCache implements CacheReader {
     if (entry?.gone && entry.pending === null) this.#entries.delete(taken.key);
   }
 
-  /** Storage will never take this state: the key stays dirty without a body and holds the watermark back, until the object changes. */
-  park(taken: Taken, state: ScopeState): void {
+  /**
+   * Storage will never take this state: the key stays dirty without a body and holds the watermark back, until the object changes.
+   * Returns whether it has changed already: then the key must be tried again.
+   */
+  park(taken: Taken, state: ScopeState): 'parked' | 'changed' {
     this.giveBack(taken, state, false);
     const entry = this.#entries.get(taken.key);
-    if (entry === undefined || entry.revision !== taken.revision) return;
+    if (entry === undefined || !isStill(entry, taken)) return 'changed';
     entry.body?.release();
     entry.body = null;
+    entry.refused = true;
+    return 'parked';
   }
 
   /** The row does not hold this uid, after all. */
   excludeUid(key: ObjectKey, uid: string): void {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
-    if (entry.maybeUid === uid) entry.maybeUid = null;
+    entry.maybeUids = entry.maybeUids.filter((maybe) => maybe !== uid);
     if (entry.storedUid === uid) entry.storedUid = null;
   }
 
@@ -282,9 +319,9 @@ export class ObjectCache implements CacheReader {
   giveBack(taken: Taken, state: ScopeState, unknown: boolean): void {
     const entry = this.#entries.get(taken.key);
     if (entry === undefined) throw new Error(`Cannot give back ${taken.key}: the cache dropped it while it was in a worker's hands`);
-    if (unknown && !taken.gone && taken.uid !== entry.storedUid) entry.maybeUid = taken.uid;
+    if (unknown && !taken.gone && taken.uid !== entry.storedUid && !entry.maybeUids.includes(taken.uid)) entry.maybeUids = [taken.uid, ...entry.maybeUids];
     if (taken.body !== null) {
-      if (entry.revision === taken.revision && entry.body === null && !entry.gone) entry.body = taken.body;
+      if (isStill(entry, taken) && entry.body === null) entry.body = taken.body;
       else taken.body.release();
     }
     if (taken.rewrite) entry.rewrite = true;
@@ -297,11 +334,11 @@ export class ObjectCache implements CacheReader {
     }
   }
 
-  /** The uid that a delete must name first, and the one to try when that is not what the row holds. */
+  /** The uid that a delete must name first, and those to try when that is not what the row holds. */
   storedUids(key: ObjectKey): readonly string[] {
     const entry = this.#entries.get(key);
     if (entry === undefined) return [];
-    return [entry.maybeUid, entry.storedUid].filter((uid) => uid !== null);
+    return entry.storedUid === null ? entry.maybeUids : [...entry.maybeUids, entry.storedUid];
   }
 
   /** Every body goes back to the pool; for the end of a mirror whose pool lives on. */
@@ -329,10 +366,20 @@ export class ObjectCache implements CacheReader {
   #markGone(state: ScopeState, entry: Entry, now: number): void {
     entry.gone = true;
     entry.content = null;
-    entry.rewrite = false;
+    entry.refused = false;
     entry.body?.release();
     entry.body = null;
     entry.pending ??= state.positions.open(state.complete ? state.progress : null, now);
     state.objects--;
   }
+}
+
+/** Whether the entry is in the state that was taken; revisions of two histories may be equal, uids are not. */
+function isStill(entry: Entry, taken: Taken): boolean {
+  return entry.revision === taken.revision && entry.uid === taken.uid && entry.gone === taken.gone;
+}
+
+/** Whether the key can only be written once its JSON was read again. */
+export function needsBody(entry: KnownObject): boolean {
+  return entry.pending !== null && entry.body === null && !entry.gone && !entry.refused;
 }

@@ -8,7 +8,7 @@ export interface Position {
   readonly at: number;
 }
 
-type Open = { readonly before: Revision | null; readonly at: number; keys: number };
+type Open = { before: Revision | null; readonly at: number; keys: number };
 
 /**
  * Knows the oldest change of a scope that is not durable, whatever order the keys are written in.
@@ -51,6 +51,14 @@ export class Positions {
       this.#line = this.#line.slice(this.#head).filter((entry) => entry.keys > 0);
       this.#head = 0;
       this.#closed = 0;
+    }
+  }
+
+  /** The history is over: what is open stays open, but there is no revision left to watch from. */
+  forgetHistory(): void {
+    for (let index = this.#head; index < this.#line.length; index++) {
+      const open = this.#line[index];
+      if (open !== undefined) open.before = null;
     }
   }
 

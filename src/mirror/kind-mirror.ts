@@ -81,6 +81,7 @@ export class KindMirror {
     const common = { kind: this.kind, cache: this.cache, queue: this.queue, clock, log: this.#log };
     this.#refill = new Refill({
       ...common,
+      random,
       cluster,
       scopes: plan.scopes,
       page: (scope, query, signal) => this.#readPage(scope, query, signal),
@@ -93,6 +94,7 @@ export class KindMirror {
       parked: this.parked,
       events: metrics,
       readAgain: (key) => this.#refill.request(key),
+      isCrowded: () => options.pool.usedBytes > options.pool.limitBytes * LIST_SHARE,
       records: () => this.#records(),
     });
   }
@@ -134,7 +136,8 @@ export class KindMirror {
   async #drain(): Promise<void> {
     await this.queue.drain();
     await this.#workers.ended();
-    await this.flush();
+    // The next start lists anyhow; what must not be skipped is giving the bodies back.
+    await this.flush().catch((cause: unknown) => this.#log.warn('cannot commit how complete a kind is at its end', { error: messageOf(cause) }));
     this.#isEmptied = this.cache.isEmpty;
     this.cache.clear();
   }
@@ -198,6 +201,11 @@ export class KindMirror {
     const { clock, pool, metrics } = this.#options;
     /** An item of the running list could not be read, so its key is unknown: absence from this list proves nothing. */
     let isDoubtful = false;
+    const damaged = (cause: unknown): void => {
+      isDoubtful = true;
+      this.#damaged++;
+      this.#log.error('an object could not be read and is left as it was', { error: messageOf(cause) });
+    };
     return {
       listBegin: (reason) => {
         isDoubtful = false;
@@ -205,10 +213,20 @@ export class KindMirror {
         this.cache.beginList(state, reason === 'regressed' ? 'regressed' : 'continued');
         metrics.lists[reason].inc();
       },
-      object: (object, from) => this.#deliver(state, object, from === 'list' ? BACKGROUND : LIVE),
+      object: (object, from) => {
+        try {
+          // After the first list a list brings what a watch missed: changes as live as any (PQ-S2, CT-T19).
+          this.#deliver(state, object, from === 'list' && !state.complete ? BACKGROUND : LIVE);
+        } catch (cause) {
+          // What a rule must look into and cannot parse; anything else is a bug of ours, for the reflector to report.
+          if (!(cause instanceof SyntaxError)) throw cause;
+          damaged(cause);
+        }
+      },
       deleted: (object) => {
         const key = objectKey(object.namespace, object.name);
         this.#count(this.cache.remove(state, key, object.uid, object.revision, this.#now), key, LIVE);
+        if (this.#refill.waiting > 0) this.#refill.delivered(key);
       },
       listEnd: (revision) => {
         if (this.cache.isAheadOf(state, revision)) {
@@ -218,9 +236,10 @@ export class KindMirror {
           queueMicrotask(() => this.#reflectors.get(state.scope)?.resync('regressed'));
           return;
         }
+        const priority = state.complete ? LIVE : BACKGROUND;
         const swept = isDoubtful ? this.cache.keep(state, revision) : this.cache.sweep(state, revision, clock.now());
         state.listedAt = clock.wall();
-        for (const key of swept) this.#count('deleted', key, BACKGROUND);
+        for (const key of swept) this.#count('deleted', key, priority);
       },
       listAbort: () => this.cache.abortList(state),
       progress: (revision) => this.cache.advance(state, revision),
@@ -228,16 +247,15 @@ export class KindMirror {
         this.#now = clock.now();
         state.heardAt = clock.wall();
       },
-      damaged: (error) => {
-        isDoubtful = true;
-        this.#damaged++;
-        this.#log.error('an object could not be read and is left as it was', { error: error.message });
-      },
+      damaged,
       room: async (signal) => {
         const bound = new AbortController();
         const cancel = clock.after(PAGE_WAIT_MS, () => bound.abort());
-        await pool.room(LIST_SHARE, AbortSignal.any([signal, bound.signal])).catch(() => signal.throwIfAborted());
-        cancel();
+        try {
+          await pool.room(LIST_SHARE, AbortSignal.any([signal, bound.signal])).catch(() => signal.throwIfAborted());
+        } finally {
+          cancel();
+        }
       },
       status: (status) => this.#status.set(state.scope, status),
     };
@@ -262,6 +280,16 @@ export class KindMirror {
     if (this.#refill.waiting > 0) this.#refill.delivered(key);
   }
 
+  /** Brings back the body of an object that was let go; what it says beyond that is the reflector's to tell. */
+  #restore(object: RawObject): void {
+    const meta = { key: objectKey(object.namespace, object.name), uid: object.uid, revision: object.revision };
+    if (!this.cache.lacks(meta)) return;
+    const result = this.#transform === null ? { keep: true as const, source: object } : this.#transform.apply(object);
+    if (!result.keep) return;
+    this.cache.restore(meta, () => this.#options.pool.store(result.source));
+    this.#refill.delivered(meta.key);
+  }
+
   #count(verdict: ReturnType<ObjectCache['see']>, key: ObjectKey, priority: number): void {
     if (!isDirty(verdict)) return;
     if (verdict === 'added' || verdict === 'modified' || verdict === 'deleted') this.#options.metrics.changes[verdict].inc();
@@ -278,13 +306,11 @@ export class KindMirror {
   }
 
   async #readPage(scope: Scope, query: ListQuery, signal: AbortSignal): Promise<string | null> {
-    const { plan, cluster, clock } = this.#options;
-    const state = this.cache.scope(scope);
-    this.#now = clock.now();
+    const { plan, cluster } = this.#options;
     const reader = new ListReader({
       kind: this.kind.kind,
       apiVersion: apiVersionOf(this.kind),
-      onItem: (object) => this.#deliver(state, object, BACKGROUND),
+      onItem: (object) => this.#restore(object),
       onDamaged: () => {},
     });
     await cluster.list(this.kind, scope, { ...query, ...selectorsOf(plan) }, (chunk) => reader.push(chunk), signal);
@@ -295,8 +321,7 @@ export class KindMirror {
     const scanner = new ObjectScanner({ kind: this.kind.kind, apiVersion: apiVersionOf(this.kind) });
     scanner.scan(bytes, 0, bytes.length);
     if (scanner.problem !== null) throw scanner.damage();
-    this.#now = this.#options.clock.now();
-    this.#deliver(this.cache.scopeOf(objectKey(scanner.namespace, scanner.name)), scanner, BACKGROUND);
+    this.#restore(scanner);
   }
 }
 
@@ -305,9 +330,10 @@ function selectorsOf(plan: KindPlan): Pick<ListQuery, 'labelSelector' | 'fieldSe
 }
 
 async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
+  // The promise is looked at in any case, so that a failure after the abort is nobody's unhandled rejection.
   await new Promise<void>((resolve, reject) => {
-    signal.addEventListener('abort', () => resolve(), { once: true });
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
     work.then(resolve, reject);
   });
 }

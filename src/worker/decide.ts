@@ -3,6 +3,8 @@ import type { KnownObject } from '../cache/entry.ts';
 /** What to do with a key, seen from the newest state of its object. */
 export type Decision =
   | { readonly do: 'nothing' }
+  /** Storage refused this very state: trying again is of no use, and it is not settled either. */
+  | { readonly do: 'parked' }
   /** The object was written too short a time ago (minIntervalSeconds): not before `ms`. */
   | { readonly do: 'wait'; readonly ms: number }
   /** Its JSON was let go for lack of room: read it from the API server. */
@@ -11,6 +13,7 @@ export type Decision =
   | { readonly do: 'delete' };
 
 const NOTHING: Decision = { do: 'nothing' };
+const PARKED: Decision = { do: 'parked' };
 const READ: Decision = { do: 'read' };
 const PUT: Decision = { do: 'put' };
 const DELETE: Decision = { do: 'delete' };
@@ -20,9 +23,10 @@ const DELETE: Decision = { do: 'delete' };
  * already holds means nothing. `known` must be read after the key was taken (WQ-S3).
  */
 export function decide(known: KnownObject | undefined, now: number, minIntervalMs: number): Decision {
-  if (known === undefined) return NOTHING;
-  if (known.gone) return known.storedUid === null && known.maybeUid === null ? NOTHING : DELETE;
-  const durable = known.settled === known.revision && known.storedUid === known.uid && !known.rewrite;
+  if (known === undefined || known.pending === null) return NOTHING;
+  if (known.gone) return known.storedUid === null && known.maybeUids.length === 0 ? NOTHING : DELETE;
+  if (known.refused) return PARKED;
+  const durable = known.settled === known.revision && known.storedUid === known.uid && !known.rewrite && !known.regressed;
   if (durable) return NOTHING;
   const waitMs = known.writtenAt + minIntervalMs - now;
   if (waitMs > 0) return { do: 'wait', ms: waitMs };

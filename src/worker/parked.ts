@@ -28,12 +28,6 @@ export class Parked {
     this.#keys.set(key, { ...found, attempts: (before?.attempts ?? 0) + 1, since: before?.since ?? wall });
   }
 
-  /** Whether this very state of the object was refused before: then trying again is of no use. */
-  refuses(key: ObjectKey, uid: string, revision: Revision): boolean {
-    const parked = this.#keys.get(key);
-    return parked !== undefined && parked.uid === uid && parked.revision === revision;
-  }
-
   release(key: ObjectKey): void {
     this.#keys.delete(key);
   }

@@ -29,9 +29,14 @@ export interface WorkerPoolOptions {
   readonly events: WorkerEvents;
   /** Asks for the JSON of an object that was let go; whoever reads it adds the key again. */
   readonly readAgain: (key: ObjectKey) => void;
+  /** Whether bodies that wait take up so much room that one which cannot be written soon should be let go. */
+  readonly isCrowded: () => boolean;
   /** Scope records to commit with the next batch; empty when they were committed a moment ago. */
   readonly records: () => readonly ScopeRecord[];
 }
+
+/** A body that waits for longer than this is let go in a crowded pool: it would hold up the writes of other kinds. */
+const LET_GO_MS = 1_000;
 
 type Job = { readonly taken: Taken; readonly write: Write };
 
@@ -41,7 +46,8 @@ type Job = { readonly taken: Taken; readonly write: Write };
  */
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
-  readonly #running = new Set<Promise<void>>();
+  /** By index, so that one which was asked to end and has not yet is never started twice. */
+  readonly #running = new Map<number, Promise<void>>();
   #target = 0;
   #minIntervalMs = 0;
 
@@ -56,11 +62,9 @@ export class WorkerPool {
   /** Changes the number of workers, live. Fewer: those that hold keys finish them first. */
   resize(workers: number): void {
     if (!Number.isInteger(workers) || workers < 1) throw new RangeError(`Cannot resize the worker pool of ${kindId(this.#options.kind)}: "workers" must be an integer >= 1, current value is ${workers}`);
-    const before = this.#target;
     this.#target = workers;
-    for (let index = before; index < workers; index++) {
-      const worker: Promise<void> = this.#work(index).finally(() => this.#running.delete(worker));
-      this.#running.add(worker);
+    for (let index = 0; index < workers; index++) {
+      if (!this.#running.has(index)) this.#running.set(index, this.#work(index).finally(() => this.#running.delete(index)));
     }
   }
 
@@ -71,7 +75,7 @@ export class WorkerPool {
 
   /** Resolves when every worker has ended, which they do when their queue is shut down and empty. */
   async ended(): Promise<void> {
-    await Promise.all(this.#running);
+    await Promise.all(this.#running.values());
   }
 
   async #work(index: number): Promise<void> {
@@ -87,8 +91,12 @@ export class WorkerPool {
     const { queue, storage, log } = this.#options;
     const jobs: Job[] = [];
     for (const key of keys) {
-      const job = this.#prepare(key);
-      if (job !== null) jobs.push(job);
+      try {
+        const job = this.#prepare(key);
+        if (job !== null) jobs.push(job);
+      } catch (cause) {
+        this.#survive(key, cause);
+      }
     }
     if (jobs.length === 0) return;
     let outcomes: readonly Outcome[];
@@ -104,13 +112,16 @@ export class WorkerPool {
     let lastError = '';
     jobs.forEach((job, index) => {
       const outcome = outcomes[index] ?? { kind: 'retry', error: 'storage settled fewer writes than it was given' };
-      const delayMs = this.#settle(job, outcome);
-      if (outcome.kind === 'retry') {
+      try {
+        const delayMs = this.#settle(job, outcome);
+        queue.done(job.taken.key);
+        if (outcome.kind !== 'retry') return;
         retried++;
         lastError = outcome.error;
         longestMs = Math.max(longestMs, delayMs);
+      } catch (cause) {
+        this.#survive(job.taken.key, cause);
       }
-      queue.done(job.taken.key);
     });
     if (retried > 0) {
       const level = longestMs < 1_000 ? 'debug' : longestMs < 15_000 ? 'warn' : 'error';
@@ -118,9 +129,17 @@ export class WorkerPool {
     }
   }
 
+  /** A bug with one key ends neither the worker nor the batch, and the key is not lost (CT-S4, CT-S5). */
+  #survive(key: ObjectKey, cause: unknown): void {
+    const { queue, log } = this.#options;
+    log.error('a key could not be processed because of a bug, it will be tried again', { key, error: messageOf(cause) });
+    queue.addRateLimited(key);
+    queue.done(key);
+  }
+
   /** Decides one key. Returns the write to make, or null when the key was settled, put off or sent for reading; then it is done. */
   #prepare(key: ObjectKey): Job | null {
-    const { cache, queue, kind, clock, parked } = this.#options;
+    const { cache, queue, kind, clock, parked, isCrowded } = this.#options;
     const known = cache.get(key);
     const now = clock.now();
     const decision = decide(known, now, this.#minIntervalMs);
@@ -128,16 +147,20 @@ export class WorkerPool {
       case 'nothing': {
         const taken = cache.take(key);
         if (taken !== null) cache.settleNothing(taken, cache.scopeOf(key));
+        parked.release(key);
         queue.forget(key);
         break;
       }
+      case 'parked':
+        queue.forget(key);
+        break;
       case 'wait':
         // Asked before done(), so that the key keeps the priority it was taken with (PQ-S10).
         queue.addAfter(key, decision.ms);
-        queue.done(key);
-        return null;
+        if (decision.ms > LET_GO_MS && isCrowded()) cache.letGo(key);
+        break;
       case 'read':
-        if (known !== undefined && parked.refuses(key, known.uid, known.revision)) break;
+        // Held no longer: when its body is back, the key is added like any other.
         queue.done(key);
         this.#options.readAgain(key);
         return null;
@@ -183,7 +206,8 @@ export class WorkerPool {
         break;
       case 'rejected':
         parked.park(key, { uid: taken.uid, revision: taken.revision, error: outcome.error }, clock.wall());
-        cache.park(taken, state);
+        // A newer state may have come that differs only by what a rule ignores, and then nobody queued it.
+        if (cache.park(taken, state) === 'changed') queue.add(key);
         queue.forget(key);
         this.#options.log.error('object was refused by storage and is parked until it changes', { key, error: outcome.error });
         return 0;

@@ -1,18 +1,24 @@
-import type { ObjectCache } from '../cache/object-cache.ts';
+import { needsBody, type ObjectCache } from '../cache/object-cache.ts';
 import type { Cluster, ListQuery } from '../cluster/cluster.ts';
+import { backoffDelay } from '../kit/backoff.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
+import type { Random } from '../kit/random.ts';
 import type { Kind, Scope } from '../model/kind.ts';
-import type { ObjectKey } from '../model/key.ts';
+import { namespaceOf, type ObjectKey } from '../model/key.ts';
 import { messageOf } from '../model/errors.ts';
 import { BACKGROUND, type WorkQueue } from '../queue/queue.ts';
 
-/** From here on one pass over the list is cheaper for both sides than a request per object: a page of 500 costs about as much as 12 gets. */
-const PAGE_FROM = 50;
 const PAGE_SIZE = 500;
+/** A page of 500 costs both sides about as much as 12 gets: a pass over the list pays when one object in 40 is wanted, and never for a few. */
+const GETS_A_PAGE = 12;
+const PAGE_FROM = 50;
 /** How long an object that a get does not find waits for its DELETED event before it is looked at again. */
 const ABSENT_RETRY_MS = 5_000;
 const ERROR_RETRY_MS = 2_000;
+/** One object that cannot be read must not hold up the others; so many in a row say that nothing can. */
+const FAILURES_IN_A_ROW = 3;
+const BACKOFF = { baseMs: 1_000, capMs: 30_000, jitter: 1 };
 
 export interface RefillOptions {
   readonly kind: Kind;
@@ -21,13 +27,14 @@ export interface RefillOptions {
   readonly queue: WorkQueue;
   readonly cluster: Cluster;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Logger;
   /**
-   * Reads one page and delivers each object like anything else that is seen of the cluster: transformed, compared by
-   * revision, stored if there is room. Every delivery ends in delivered(). Returns the continue token of the next page.
+   * Reads one page and restores the body of each object that lacks it in just this state, transformed, if there is room.
+   * Every one ends in delivered(). Returns the continue token of the next page.
    */
   readonly page: (scope: Scope, query: ListQuery, signal: AbortSignal) => Promise<string | null>;
-  /** Finds the object in the bytes of a get and delivers it likewise. */
+  /** Finds the object in the bytes of a get and restores it likewise. Throws when they cannot be read. */
   readonly single: (bytes: Uint8Array) => void;
   readonly room: (signal: AbortSignal) => Promise<void>;
 }
@@ -61,17 +68,22 @@ export class Refill {
 
   /** Works until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#options;
+    const { clock, random, log } = this.#options;
+    let failures = 0;
     while (!signal.aborted) {
       if (this.#wanted.size === 0) await this.#requested(signal);
       try {
         await this.#options.room(signal);
-        if (this.#wanted.size >= PAGE_FROM) await this.#byPage(signal);
-        else await this.#byKey(signal);
+        // After a failed pass the keys are tried one by one: a page that cannot be read must not hold them up for ever.
+        if (failures % 2 === 0 && this.#pagesPay()) await this.#byPage(signal);
+        // What a whole list did not bring is gone, newer by now, or did not fit: looking at it one by one settles each.
+        await this.#byKey(signal);
+        failures = 0;
       } catch (cause) {
         if (signal.aborted) return;
-        log.warn('cannot read objects again that were let go, will retry', { keys: this.#wanted.size, error: messageOf(cause) });
-        await clock.sleep(ERROR_RETRY_MS, signal);
+        const delayMs = Math.round(backoffDelay(BACKOFF, failures++, random));
+        log.warn('cannot read objects again that were let go, will retry', { keys: this.#wanted.size, error: messageOf(cause), retryMs: delayMs });
+        await clock.sleep(delayMs, signal);
       }
     }
   }
@@ -80,43 +92,60 @@ export class Refill {
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
       if (signal.aborted) resolve();
-      signal.addEventListener('abort', () => resolve(), { once: true });
+      else signal.addEventListener('abort', this.#wakeUp);
     });
+    signal.removeEventListener('abort', this.#wakeUp);
     this.#wake = null;
   }
 
+  readonly #wakeUp = (): void => this.#wake?.();
+
+  #pagesPay(): boolean {
+    return this.#wanted.size >= PAGE_FROM && this.#wanted.size * PAGE_SIZE >= this.#options.cache.size * GETS_A_PAGE;
+  }
+
   async #byKey(signal: AbortSignal): Promise<void> {
-    const { cluster, kind, queue } = this.#options;
+    const { cluster, kind, log } = this.#options;
+    let failures = 0;
     for (const key of [...this.#wanted]) {
       if (this.#isServed(key)) continue;
       await this.#options.room(signal);
-      const bytes = await cluster.get(kind, key, signal);
-      if (bytes !== null) this.#options.single(bytes);
-      if (this.#isServed(key)) continue;
-      this.#wanted.delete(key);
-      queue.addAfter(key, bytes === null ? ABSENT_RETRY_MS : ERROR_RETRY_MS, BACKGROUND);
+      try {
+        const bytes = await cluster.get(kind, key, signal);
+        if (bytes !== null) this.#options.single(bytes);
+        failures = 0;
+        if (!this.#isServed(key)) this.#putOff(key, bytes === null ? ABSENT_RETRY_MS : ERROR_RETRY_MS);
+      } catch (cause) {
+        signal.throwIfAborted();
+        this.#putOff(key, ERROR_RETRY_MS);
+        if (++failures >= FAILURES_IN_A_ROW) throw cause;
+        log.debug('cannot read an object again that was let go, will retry', { key, error: messageOf(cause) });
+      }
     }
   }
 
   async #byPage(signal: AbortSignal): Promise<void> {
+    const namespaces = new Set([...this.#wanted].map(namespaceOf));
     for (const scope of this.#options.scopes) {
+      if (scope !== '' && !namespaces.has(scope)) continue;
       let token: string | null = null;
       do {
         await this.#options.room(signal);
         token = await this.#options.page(scope, token === null ? { limit: PAGE_SIZE } : { limit: PAGE_SIZE, continue: token }, signal);
       } while (token !== null && this.#wanted.size > 0);
     }
-    // What a whole list did not bring is gone, or did not fit: looking at it one by one settles either.
-    if (this.#wanted.size >= PAGE_FROM) await this.#options.room(signal);
-    await this.#byKey(signal);
+  }
+
+  /** The worker decides again later: by then the object may have changed, be gone, or fit. */
+  #putOff(key: ObjectKey, delayMs: number): void {
+    if (this.#wanted.delete(key)) this.#options.queue.addAfter(key, delayMs, BACKGROUND);
   }
 
   /** Whether the key needs no reading any more; then it goes back to the queue. */
   #isServed(key: ObjectKey): boolean {
     const known = this.#options.cache.get(key);
-    if (known !== undefined && known.pending !== null && known.body === null && !known.gone) return false;
-    this.#wanted.delete(key);
-    this.#options.queue.add(key, BACKGROUND);
+    if (known !== undefined && needsBody(known)) return false;
+    if (this.#wanted.delete(key) && known !== undefined && known.pending !== null) this.#options.queue.add(key, BACKGROUND);
     return true;
   }
 }

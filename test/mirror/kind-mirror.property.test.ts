@@ -51,9 +51,10 @@ class Story {
   #values = new Map<string, string>();
   readonly ahead: string[] = [];
   #puts = 0;
+  #isWiped = false;
 
   constructor(seed: number, poolBytes: number, firstList: 'paged' | 'streaming', minIntervalSeconds: number) {
-    this.world = new MirrorWorld({ seed, poolBytes, mirror: { firstList, plan: planOf({ minIntervalSeconds }) } });
+    this.world = new MirrorWorld({ seed, poolBytes, revision: 1_000_000n, mirror: { firstList, plan: planOf({ minIntervalSeconds }) } });
     const { cluster, storage } = this.world;
     storage.onCommit = () => this.#checkWatermark();
     // A server that remembers nothing of the revision asked for says so; the silent kind is the audit's to find.
@@ -107,6 +108,9 @@ class Story {
         cluster.tick();
         break;
       case 'wipe':
+        // Once, and far back: a new history that overtakes the old one before anybody asks is found by identity, not by revisions.
+        if (this.#isWiped) break;
+        this.#isWiped = true;
         cluster.wipe();
         this.#history = [];
         this.#values.clear();

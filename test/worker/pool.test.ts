@@ -24,6 +24,7 @@ class World {
   readonly settled: string[] = [];
   readonly latencies: number[] = [];
   readonly readAgain: ObjectKey[] = [];
+  isCrowded = false;
 
   constructor(workers = 2, batchLimit = 100) {
     this.storage = new ModelStorage(batchLimit);
@@ -38,6 +39,7 @@ class World {
       log: silentLogger,
       events: { settled: (op, outcome) => void this.settled.push(`${op} ${outcome}`), stored: (seconds) => void this.latencies.push(seconds) },
       readAgain: (key) => void this.readAgain.push(key),
+      isCrowded: () => this.isCrowded,
       records: () => [],
     });
     this.workers.resize(workers);
