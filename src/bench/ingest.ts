@@ -58,7 +58,8 @@ export const ingest: Bench = {
 async function contest(context: BenchContext, load: Load, contestant: 'informer' | 'pipeline'): Promise<Round> {
   const feed = Child.node(context.program('bench/child/feed'), [JSON.stringify(load)]);
   const served = await feed.line('url');
-  const options = { kubeconfig: writeKubeconfig(context.folder, textOf(served, 'url')), events: load.events, lastRevision: textOf(served, 'lastRevision') };
+  const url = textOf(served, 'url');
+  const options = { url, kubeconfig: writeKubeconfig(context.folder, url), events: load.events, lastRevision: textOf(served, 'lastRevision') };
   const client = Child.node(context.program(`bench/child/${contestant}`), [JSON.stringify(options)]);
   try {
     const listed = await client.line('listed');

@@ -42,7 +42,7 @@ async function stream(response: ServerResponse): Promise<void> {
       const line = lines[event % pods];
       if (line === undefined) return;
       const copy = Buffer.from(line.bytes);
-      copy.latin1Write(String(LIST_REVISION + event + 1), line.at);
+      copy.write(String(LIST_REVISION + event + 1), line.at, 'latin1');
       parts.push(copy);
       size += copy.length;
     }
