@@ -43,7 +43,10 @@ export const STOREYS: readonly Storey[] = [
   {
     floor: 2,
     name: 'cores',
-    files: ['reflector/**', 'queue/**', 'cache/**', 'transform/**', 'audit/diff.ts', 'read/{history,table}.ts', 'storage/key-order.ts'],
+    files: [
+      ...['reflector/**', 'queue/**', 'cache/**', 'transform/**', 'audit/diff.ts', 'storage/key-order.ts'],
+      'read/{age,builtin-kinds,cells,columns,custom,fields,freshness,history,indent,json-path,kind-names,pods,table,tree}.ts',
+    ],
     isPure: true,
   },
   // Decides from what the cache holds, so it stands on the cache.
