@@ -4,7 +4,7 @@ import type { ControlPlane } from '../cluster/control-plane.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
-import { apply, applyCrd, configMap, crd, podsRun, populate } from './support/ground.ts';
+import { apply, applyCrd, configMap, crd, deployment, podsRun, populate } from './support/ground.ts';
 import { query } from './support/independent-comparison.ts';
 import { MirrorProcess } from './support/mirror-process.ts';
 
@@ -58,7 +58,13 @@ test('existing state is mirrored exactly, every kind of it', async () => {
 
 test('an object that is unchanged is not written again when its node only sends heartbeats', async () => {
   const before = await mirror.metric('kubefold_storage_writes_total', 'resource="nodes"', 'outcome="written"');
-  const heartbeat = { status: { conditions: [{ type: 'Ready', status: 'True', reason: 'x', message: 'y', lastHeartbeatTime: '2030-01-01T00:00:00Z', lastTransitionTime: '2026-01-01T00:00:00Z' }] } };
+  const heartbeat = {
+    status: {
+      conditions: [
+        { type: 'Ready', status: 'True', reason: 'x', message: 'y', lastHeartbeatTime: '2030-01-01T00:00:00Z', lastTransitionTime: '2026-01-01T00:00:00Z' },
+      ],
+    },
+  };
   // Twice: the first may bring more than a heartbeat.
   await plane.apiOk('/api/v1/nodes/hollow-1/status', { method: 'PATCH', body: heartbeat });
   await mirror.becomesEqual(plane);
@@ -71,12 +77,12 @@ test('an object that is unchanged is not written again when its node only sends 
 });
 
 test('a rollout of 200 pods is followed to the last status', async () => {
-  await plane.kubectl(['create', 'deployment', 'web', '--image=one', '--replicas=200']);
+  await apply(plane, [deployment('web', 200, { image: 'one', graceSeconds: 0 })]);
   await patch('/apis/apps/v1/namespaces/default/deployments/web', { spec: { strategy: { rollingUpdate: { maxSurge: '100%' } } } });
   await podsRun(plane, 'web', 200);
   await mirror.provesExact(plane);
   expect(count('pods', "body ->> '$.spec.containers[0].image' = 'one'")).toBe(200);
-  await plane.kubectl(['set', 'image', 'deployment/web', 'one=two']);
+  await plane.kubectl(['set', 'image', 'deployment/web', 'c=two']);
   await plane.kubectl(['rollout', 'status', 'deployment/web', '--timeout=100s']);
   await podsRun(plane, 'web', 200);
   await mirror.provesExact(plane);
@@ -94,8 +100,11 @@ test('a deployment scaled down to nothing leaves no rows of its pods', async () 
 test('a namespace deleted with all that is in it leaves no rows', async () => {
   await plane.kubectl(['create', 'namespace', 'doomed']);
   const maps = Array.from({ length: 60 }, (_, i) => configMap(`m${i}`, { i: String(i) }, 'doomed'));
-  await apply(plane, [...maps, { apiVersion: 'demo.example.com/v1', kind: 'Boat', metadata: { name: 'b', namespace: 'doomed', finalizers: [] } }]);
-  await plane.kubectl(['-n', 'doomed', 'create', 'deployment', 'app', '--image=none', '--replicas=20']);
+  await apply(plane, [
+    ...maps,
+    { apiVersion: 'demo.example.com/v1', kind: 'Boat', metadata: { name: 'b', namespace: 'doomed' } },
+    deployment('app', 20, { namespace: 'doomed', graceSeconds: 0 }),
+  ]);
   await plane.kubectl(['-n', 'doomed', 'create', 'role', 'a:b', '--verb=get', '--resource=pods']);
   await podsRun(plane, 'app', 20, 'doomed');
   await mirror.becomesEqual(plane);
@@ -119,8 +128,16 @@ test('an object deleted and created again under the same name is the new one', a
 
 test('a custom kind is followed from its definition over a new version to its end', async () => {
   await applyCrd(plane, crd('kites', 'Kite', { scope: 'Namespaced', versions: ['v1'] }));
-  const kite = (i: number, version = 'v1'): object => ({ apiVersion: `demo.example.com/${version}`, kind: 'Kite', metadata: { name: `k${i}`, namespace: 'default' }, spec: { i } });
-  await apply(plane, Array.from({ length: 30 }, (_, i) => kite(i)));
+  const kite = (i: number, version = 'v1'): object => ({
+    apiVersion: `demo.example.com/${version}`,
+    kind: 'Kite',
+    metadata: { name: `k${i}`, namespace: 'default' },
+    spec: { i },
+  });
+  await apply(
+    plane,
+    Array.from({ length: 30 }, (_, i) => kite(i)),
+  );
   await mirror.provesExact(plane);
   expect(count('kites')).toBe(30);
 

@@ -48,7 +48,9 @@ export class Copy implements Disposable {
       apiVersion: String(row['api_version']),
       writtenAt: Number(row['written_at']),
       text: String(row['body']),
-      body: JSON.parse(String(row['body'])) as ObjectTree,
+      get body() {
+        return JSON.parse(String(row['body'])) as ObjectTree;
+      },
     }));
   }
 
@@ -58,7 +60,9 @@ export class Copy implements Disposable {
 
   /** Kinds that have rows. */
   kinds(): readonly string[] {
-    return this.all("SELECT DISTINCT resource || iif(api_group = '', '', '.' || api_group) AS kind FROM objects ORDER BY kind").map((row) => String(row['kind']));
+    return this.all("SELECT DISTINCT resource || iif(api_group = '', '', '.' || api_group) AS kind FROM objects ORDER BY kind").map((row) =>
+      String(row['kind']),
+    );
   }
 
   /** Writes ever made to rows, by the change log. */
@@ -71,7 +75,9 @@ export class Copy implements Disposable {
   /** Every difference to the cluster, as a sentence. */
   differences(hollow: Hollow, { kinds, stored = (tree) => tree, keysOnly = [] }: Expectation = {}): readonly string[] {
     const wanted = kinds ?? [...hollow.world.kinds()].map(({ id }) => id).filter((id) => !OFF_BY_DEFAULT.includes(id));
-    const found: string[] = this.kinds().filter((kind) => !wanted.includes(kind)).map((kind) => `${kind}: has rows but should have none`);
+    const found: string[] = this.kinds()
+      .filter((kind) => !wanted.includes(kind))
+      .map((kind) => `${kind}: has rows but should have none`);
     for (const kind of wanted) {
       const rows = new Map(this.rows(kind).map((row) => [row.key, row]));
       for (const live of hollow.list(kind)) {
@@ -99,7 +105,7 @@ export class Copy implements Disposable {
       if (found.length > 0) throw new Error(`${found.length} differences: ${found.slice(0, 3).join('; ').slice(0, 2_000)}`);
       return true;
     };
-    await until('the copy equals the cluster', look, { withinMs: expectation.withinMs ?? 15_000, everyMs: 25 });
+    await until('the copy equals the cluster', look, { withinMs: expectation.withinMs ?? 15_000, everyMs: 40 });
   }
 
   [Symbol.dispose](): void {

@@ -8,7 +8,11 @@ import { MirrorWorld, planOf } from './world.ts';
 
 const NAMES = 6;
 const name = fc.nat(NAMES - 1);
-const size = fc.oneof({ weight: 6, arbitrary: fc.integer({ min: 0, max: 3_000 }) }, { weight: 2, arbitrary: fc.integer({ min: 30_000, max: 120_000 }) }, { weight: 1, arbitrary: fc.integer({ min: 500_000, max: 700_000 }) });
+const size = fc.oneof(
+  { weight: 6, arbitrary: fc.integer({ min: 0, max: 3_000 }) },
+  { weight: 2, arbitrary: fc.integer({ min: 30_000, max: 120_000 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 500_000, max: 700_000 }) },
+);
 
 type Step =
   | { readonly do: 'put'; readonly name: number; readonly size: number; readonly poison: boolean }
@@ -28,12 +32,30 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 7, arbitrary: fc.record({ do: fc.constant('remove' as const), name, unreadably: fc.nat(6).map((n) => n === 0) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('crowd' as const), from: fc.nat(30), count: fc.nat(80), size: fc.integer({ min: 0, max: 12_000 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('clear' as const), from: fc.nat(30), count: fc.nat(80) }) },
-  { weight: 10, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.oneof(fc.integer({ min: 0, max: 50 }), fc.integer({ min: 0, max: 5_000 }), fc.integer({ min: 0, max: 60_000 })) }) },
+  {
+    weight: 10,
+    arbitrary: fc.record({
+      do: fc.constant('pass' as const),
+      ms: fc.oneof(fc.integer({ min: 0, max: 50 }), fc.integer({ min: 0, max: 5_000 }), fc.integer({ min: 0, max: 60_000 })),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('watches' as const), how: fc.constantFrom('cut' as const, 'end' as const) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('compact' as const, 'expire' as const, 'tick' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('wipe' as const) }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('storage' as const), mode: fc.constantFrom('works' as const, 'fails' as const, 'unknown' as const, 'slow' as const, 'mixed' as const) }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('api' as const), mode: fc.constantFrom('works' as const, 'busy' as const, 'away' as const, 'slow' as const, 'cuts' as const, 'mixed' as const) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('storage' as const),
+      mode: fc.constantFrom('works' as const, 'fails' as const, 'unknown' as const, 'slow' as const, 'mixed' as const),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('api' as const),
+      mode: fc.constantFrom('works' as const, 'busy' as const, 'away' as const, 'slow' as const, 'cuts' as const, 'mixed' as const),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const), workers: fc.integer({ min: 1, max: 4 }), hurry: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('resize' as const), workers: fc.integer({ min: 1, max: 4 }) }) },
 );
@@ -165,7 +187,8 @@ class Story {
 
   #poisoned(isPoison: (body: string) => boolean): void {
     this.world.storage.fault = (write) => {
-      if (write.type === 'put' && isPoison(Buffer.from(write.body.subarray(0, 400)).toString())) return { outcome: { kind: 'rejected', error: 'poison' }, happened: false };
+      if (write.type === 'put' && isPoison(Buffer.from(write.body.subarray(0, 400)).toString()))
+        return { outcome: { kind: 'rejected', error: 'poison' }, happened: false };
       return this.#fails();
     };
   }
@@ -202,8 +225,13 @@ class Story {
       for (const change of this.#history) if (compareRevisions(change.revision, watermark) <= 0) then.set(change.key, change);
       for (const change of then.values()) {
         const row = storage.rows.get(`configmaps/${change.key}`);
-        const isDurable = change.gone ? row === undefined || compareRevisions(row.revision, watermark) > 0 : row === undefined ? this.#isGoneSince(change) : compareRevisions(row.revision, change.revision) >= 0;
-        if (!isDurable) this.ahead.push(`${watermark} is ahead of ${change.key}@${change.revision}${change.gone ? ' gone' : ''}: row ${row?.revision ?? 'none'}`);
+        const isDurable = change.gone
+          ? row === undefined || compareRevisions(row.revision, watermark) > 0
+          : row === undefined
+            ? this.#isGoneSince(change)
+            : compareRevisions(row.revision, change.revision) >= 0;
+        if (!isDurable)
+          this.ahead.push(`${watermark} is ahead of ${change.key}@${change.revision}${change.gone ? ' gone' : ''}: row ${row?.revision ?? 'none'}`);
       }
     }
   }
@@ -230,19 +258,33 @@ test('whatever cluster and storage do, the rows end equal to the cluster, no wri
         const { world } = story;
         await story.run(steps);
         expect(world.rows()).toEqual(world.truth());
-        const bodies = Object.fromEntries([...world.storage.rows].map(([id, row]) => [id.slice('configmaps/'.length), (JSON.parse(row.body) as { data: { value: string } }).data.value.slice(0, 30)]));
+        const bodies = Object.fromEntries(
+          [...world.storage.rows].map(([id, row]) => [
+            id.slice('configmaps/'.length),
+            (JSON.parse(row.body) as { data: { value: string } }).data.value.slice(0, 30),
+          ]),
+        );
         expect(bodies).toEqual(Object.fromEntries(Object.entries(story.wantedBodies()).map(([key, value]) => [key, value.slice(0, 30)])));
         expect(world.storage.wentBack).toEqual([]);
         expect(story.ahead).toEqual([]);
         const { mirror } = world;
         expect({ unsettled: mirror.unsettled, parked: mirror.parked.size }).toEqual({ unsettled: 0, parked: 0 });
-        for (const [key, entry] of mirror.cache.entries()) expect({ key, gone: entry.gone, body: entry.body, pending: entry.pending }).toEqual({ key, gone: false, body: null, pending: null });
+        for (const [key, entry] of mirror.cache.entries())
+          expect({ key, gone: entry.gone, body: entry.body, pending: entry.pending }).toEqual({ key, gone: false, body: null, pending: null });
         expect(world.pool.usedBytes).toBeLessThanOrEqual(256 * 1024);
         await world.stop();
-        expect(world.storage.records.map(({ watermark, complete }) => ({ watermark: watermark === null ? null : compareRevisions(watermark, world.cluster.revision) <= 0, complete }))).toEqual([{ watermark: true, complete: true }]);
+        expect(
+          world.storage.records.map(({ watermark, complete }) => ({
+            watermark: watermark === null ? null : compareRevisions(watermark, world.cluster.revision) <= 0,
+            complete,
+          })),
+        ).toEqual([{ watermark: true, complete: true }]);
         expect(world.clock.pending).toBe(0);
       },
     ),
-    { numRuns: Number(process.env['KUBEFOLD_RUNS'] ?? 60), ...(process.env['KUBEFOLD_SEED'] === undefined ? {} : { seed: Number(process.env['KUBEFOLD_SEED']) }) },
+    {
+      numRuns: Number(process.env['KUBEFOLD_RUNS'] ?? 60),
+      ...(process.env['KUBEFOLD_SEED'] === undefined ? {} : { seed: Number(process.env['KUBEFOLD_SEED']) }),
+    },
   );
 }, 600_000);

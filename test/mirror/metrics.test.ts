@@ -3,7 +3,16 @@ import { Metrics } from '../../src/mirror/metrics.ts';
 
 function metricsOfPods(): Metrics {
   return new Metrics({
-    kinds: () => [{ id: 'pods', objects: 3, parked: 1, oldestPendingSeconds: 0.5, heardAtSeconds: null, queue: { depth: 2, unfinishedSeconds: 4, longestSeconds: 3, readyByPriority: new Map() } }],
+    kinds: () => [
+      {
+        id: 'pods',
+        objects: 3,
+        parked: 1,
+        oldestPendingSeconds: 0.5,
+        heardAtSeconds: null,
+        queue: { depth: 2, unfinishedSeconds: 4, longestSeconds: 3, readyByPriority: new Map() },
+      },
+    ],
     pendingBytes: () => 1024,
   });
 }

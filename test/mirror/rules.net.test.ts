@@ -7,7 +7,11 @@ import { until } from '../support/until.ts';
 import { TestMirror, type TestMirrorOptions } from './test-mirror.ts';
 
 /** A mirror of the kinds that its rules name, and nothing else. */
-async function mirrored(seed: (hollow: Hollow) => void, config: object, options: TestMirrorOptions = {}): Promise<{ hollow: Hollow; mirror: TestMirror } & AsyncDisposable> {
+async function mirrored(
+  seed: (hollow: Hollow) => void,
+  config: object,
+  options: TestMirrorOptions = {},
+): Promise<{ hollow: Hollow; mirror: TestMirror } & AsyncDisposable> {
   const hollow = await startHollow();
   seed(hollow);
   const mirror = await TestMirror.start(hollow, { ...options, config });
@@ -37,7 +41,10 @@ function traces(mirror: TestMirror): string {
 
 test('a mask hides values before file and log; the rest of the object stays', async () => {
   const canary = 'canary-4711';
-  await using pair = await mirrored((hollow) => configMap(hollow, 'masked', { data: { token: canary, open: 'yes' } }), { kinds: ['configmaps'], resources: [{ kinds: ['configmaps'], mask: ['data.token'] }] });
+  await using pair = await mirrored((hollow) => configMap(hollow, 'masked', { data: { token: canary, open: 'yes' } }), {
+    kinds: ['configmaps'],
+    resources: [{ kinds: ['configmaps'], mask: ['data.token'] }],
+  });
   const { hollow, mirror } = pair;
   hollow.patch('configmaps', 'default/masked', { data: { open: 'still', token: `${canary}-2` } });
   const stored = (tree: ObjectTree): ObjectTree => ({ ...tree, data: { ...(tree['data'] as object), token: '***' } });
@@ -51,7 +58,11 @@ test('Secrets that a rule asks for are stored with keyed hashes, and no value of
   await using pair = await mirrored(
     (hollow) =>
       hollow.create('secrets', {
-        metadata: { name: 'login', namespace: 'default', annotations: { 'kubectl.kubernetes.io/last-applied-configuration': JSON.stringify({ data: values }) } },
+        metadata: {
+          name: 'login',
+          namespace: 'default',
+          annotations: { 'kubectl.kubernetes.io/last-applied-configuration': JSON.stringify({ data: values }) },
+        },
         type: 'Opaque',
         data: values,
       }),
@@ -132,7 +143,10 @@ test.each([
 });
 
 test('names: excluded ones, by name and by glob, never reach the copy', async () => {
-  await using pair = await mirrored((hollow) => configMap(hollow, 'kube-root-ca.crt'), { kinds: ['configmaps'], resources: [{ kinds: ['configmaps'], names: { exclude: ['kube-root-ca.crt', 'tmp-*'] } }] });
+  await using pair = await mirrored((hollow) => configMap(hollow, 'kube-root-ca.crt'), {
+    kinds: ['configmaps'],
+    resources: [{ kinds: ['configmaps'], names: { exclude: ['kube-root-ca.crt', 'tmp-*'] } }],
+  });
   const { hollow, mirror } = pair;
   configMap(hollow, 'tmp-1');
   configMap(hollow, 'wanted');
@@ -141,7 +155,10 @@ test('names: excluded ones, by name and by glob, never reach the copy', async ()
 });
 
 test('ignoreChanges: a change only there is not written, but any other brings it along', async () => {
-  await using pair = await mirrored((hollow) => configMap(hollow, 'one', { data: { noise: '0', value: '0' } }), { kinds: ['configmaps'], resources: [{ kinds: ['configmaps'], ignoreChanges: ['data.noise'] }] });
+  await using pair = await mirrored((hollow) => configMap(hollow, 'one', { data: { noise: '0', value: '0' } }), {
+    kinds: ['configmaps'],
+    resources: [{ kinds: ['configmaps'], ignoreChanges: ['data.noise'] }],
+  });
   const { hollow, mirror } = pair;
   expect(mirror.copy.writes('configmaps')).toBe(1);
   for (let n = 1; n <= 20; n += 1) hollow.patch('configmaps', 'default/one', { data: { noise: String(n) } });
@@ -155,7 +172,11 @@ test('ignoreChanges: a change only there is not written, but any other brings it
 
 test('minIntervalSeconds: writes of one object keep their distance, and the newest state is stored in the end', async () => {
   const clock = systemClock;
-  await using pair = await mirrored((hollow) => configMap(hollow, 'hot'), { kinds: ['configmaps'], resources: [{ kinds: ['configmaps'], minIntervalSeconds: 0.4 }] }, { clock });
+  await using pair = await mirrored(
+    (hollow) => configMap(hollow, 'hot'),
+    { kinds: ['configmaps'], resources: [{ kinds: ['configmaps'], minIntervalSeconds: 0.4 }] },
+    { clock },
+  );
   const { hollow, mirror } = pair;
   const start = clock.now();
   for (let n = 0; clock.now() - start < 1_000; n += 1) {
@@ -182,5 +203,10 @@ test('--namespace and --kinds narrow what the rules leave, cluster-scoped kinds 
   await using named = await mirrored(seed, {}, { flags: { namespaces: ['team-a'], kinds: ['cm', 'Namespace'] } });
   expect(named.mirror.copy.kinds()).toEqual(['configmaps', 'namespaces']);
   expect(keys(named.mirror, 'namespaces')).toContain('default');
-  expect(named.mirror.app.status().kinds.map(({ id }) => id).sort()).toEqual(['configmaps', 'namespaces']);
+  expect(
+    named.mirror.app
+      .status()
+      .kinds.map(({ id }) => id)
+      .sort(),
+  ).toEqual(['configmaps', 'namespaces']);
 });

@@ -40,7 +40,10 @@ test('the body answers to the JSON functions of SQLite', () => {
 
 describe('changes while it runs', () => {
   test('a new, a changed, a deleted and a recreated object', async () => {
-    hollow.create('configmaps', { metadata: { name: 'one', namespace: 'default' }, data: { a: '1', unicode: 'größer 🙂 \u2028', quoted: '"metadata":{"name":"x"}' } });
+    hollow.create('configmaps', {
+      metadata: { name: 'one', namespace: 'default' },
+      data: { a: '1', unicode: 'größer 🙂 \u2028', quoted: '"metadata":{"name":"x"}' },
+    });
     await mirror.copy.equals(hollow);
     const first = mirror.copy.row('configmaps', 'default/one');
     hollow.patch('configmaps', 'default/one', { data: { a: '2' } });
@@ -85,11 +88,16 @@ describe('changes while it runs', () => {
 });
 
 test('events, which two groups serve, are mirrored once', async () => {
-  hollow.create('events', { metadata: { name: 'killed', namespace: 'default' }, involvedObject: { kind: 'Pod', name: 'x' }, reason: 'Killing', type: 'Normal' });
+  hollow.create('events', {
+    metadata: { name: 'killed', namespace: 'default' },
+    involvedObject: { kind: 'Pod', name: 'x' },
+    reason: 'Killing',
+    type: 'Normal',
+  });
   await mirror.copy.equals(hollow);
   expect(mirror.copy.kinds().filter((kind) => kind.startsWith('events'))).toEqual(['events']);
   expect(mirror.kind('events.events.k8s.io')).toBeUndefined();
-  expect(mirror.copy.all("SELECT uid FROM objects GROUP BY uid HAVING count(*) > 1")).toEqual([]);
+  expect(mirror.copy.all('SELECT uid FROM objects GROUP BY uid HAVING count(*) > 1')).toEqual([]);
 });
 
 test('Secrets and Leases are left out by default, with the reason in the status, and no Secret value is in file or log', () => {

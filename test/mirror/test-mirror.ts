@@ -81,7 +81,9 @@ export class TestMirror implements AsyncDisposable {
     const look = (): boolean => {
       if (this.app.isReady()) return true;
       const open = this.app.status().kinds.filter((kind) => !kind.complete);
-      throw new Error(`not complete: ${open.map((kind) => `${kind.id} ${kind.state} ${kind.error ?? ''}`).join(', ')}; error ${this.app.status().error ?? 'none'}`);
+      throw new Error(
+        `not complete: ${open.map((kind) => `${kind.id} ${kind.state} ${kind.error ?? ''}`).join(', ')}; error ${this.app.status().error ?? 'none'}`,
+      );
     };
     await until('the first sync is complete', look, { withinMs: 15_000, everyMs: 20 });
   }

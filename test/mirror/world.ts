@@ -11,7 +11,16 @@ import { ManualClock, settled } from '../support/manual-clock.ts';
 import { ScriptedCluster } from '../support/scripted-cluster.ts';
 import { FaultyStorage } from './faulty-storage.ts';
 
-export const MAPS: Kind = { group: '', version: 'v1', resource: 'configmaps', kind: 'ConfigMap', namespaced: true, singular: 'configmap', shortNames: ['cm'], categories: [] };
+export const MAPS: Kind = {
+  group: '',
+  version: 'v1',
+  resource: 'configmaps',
+  kind: 'ConfigMap',
+  namespaced: true,
+  singular: 'configmap',
+  shortNames: ['cm'],
+  categories: [],
+};
 
 export function planOf(changes: Partial<KindPlan> = {}): KindPlan {
   return {
@@ -48,7 +57,15 @@ export class MirrorWorld {
   gets = 0;
   #changes: Partial<KindMirrorOptions> & { readonly plan: KindPlan };
 
-  constructor(options: { readonly seed?: number; readonly poolBytes?: number; readonly batchLimit?: number; readonly revision?: bigint; readonly mirror?: Partial<KindMirrorOptions> } = {}) {
+  constructor(
+    options: {
+      readonly seed?: number;
+      readonly poolBytes?: number;
+      readonly batchLimit?: number;
+      readonly revision?: bigint;
+      readonly mirror?: Partial<KindMirrorOptions>;
+    } = {},
+  ) {
     this.random = seededRandom(options.seed ?? 1);
     this.cluster = new ScriptedCluster({ kind: MAPS, clock: this.clock, random: this.random, revision: options.revision ?? 100n });
     this.storage = new FaultyStorage(this.clock, options.batchLimit);
@@ -59,7 +76,19 @@ export class MirrorWorld {
 
   #create(): KindMirror {
     const { clock, random, storage, pool } = this;
-    return new KindMirror({ cluster: this.#slowed(), storage, pool, secretKey: new Uint8Array(), clock, random, log: silentLogger, metrics: new KindMetrics(), firstList: 'paged', stored: 'keep', ...this.#changes });
+    return new KindMirror({
+      cluster: this.#slowed(),
+      storage,
+      pool,
+      secretKey: new Uint8Array(),
+      clock,
+      random,
+      log: silentLogger,
+      metrics: new KindMetrics(),
+      firstList: 'paged',
+      stored: 'keep',
+      ...this.#changes,
+    });
   }
 
   async start(): Promise<void> {

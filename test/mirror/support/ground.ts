@@ -31,6 +31,20 @@ export function configMap(name: string, data: Readonly<Record<string, string>>, 
   return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace }, data };
 }
 
+/**
+ * With `graceSeconds: 0` its pods go at once when they are deleted, else first they are marked and some seconds later they go:
+ * kwok ends about 5 a second, so many are better without.
+ */
+export function deployment(
+  name: string,
+  replicas: number,
+  options: { readonly namespace?: string; readonly image?: string; readonly graceSeconds: number },
+): object {
+  const { namespace = 'default', image = 'none', graceSeconds: terminationGracePeriodSeconds } = options;
+  const template = { metadata: { labels: { app: name } }, spec: { terminationGracePeriodSeconds, containers: [{ name: 'c', image }] } };
+  return { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name, namespace }, spec: { replicas, selector: { matchLabels: { app: name } }, template } };
+}
+
 /** Until `count` pods with the label `app=NAME` run and no other of them is left. */
 export async function podsRun(plane: ControlPlane, app: string, count: number, namespace = 'default'): Promise<void> {
   const path = `/api/v1/namespaces/${namespace}/pods?labelSelector=app%3D${app}`;
@@ -72,17 +86,32 @@ export async function populate(plane: ControlPlane): Promise<void> {
     named('v1', 'Service', { spec: { selector: { app: 'ground' }, ports: [{ port: 80 }] } }),
     named('v1', 'ServiceAccount', {}, 'ground.account'),
     named('v1', 'ResourceQuota', { spec: { hard: { pods: '1000' } } }),
-    named('v1', 'LimitRange', { spec: { limits: [{ type: 'Container', max: { cpu: '3' } }] } }),
+    named('v1', 'LimitRange', { spec: { limits: [{ type: 'PersistentVolumeClaim', max: { storage: '9Gi' } }] } }),
     named('v1', 'PodTemplate', { template }),
-    named('v1', 'ReplicationController', { spec: { replicas: 1, selector: { app: 'rc' }, template: { ...template, metadata: { labels: { app: 'rc' } }, spec: { containers: [container] } } } }),
-    named('v1', 'PersistentVolume', { spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], hostPath: { path: '/none' }, storageClassName: 'none' } }),
+    named('v1', 'ReplicationController', {
+      spec: { replicas: 1, selector: { app: 'rc' }, template: { ...template, metadata: { labels: { app: 'rc' } }, spec: { containers: [container] } } },
+    }),
+    named('v1', 'PersistentVolume', {
+      spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], hostPath: { path: '/none' }, storageClassName: 'none' },
+    }),
     named('v1', 'PersistentVolumeClaim', { spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } }, storageClassName: 'none' } }),
-    named('apps/v1', 'Deployment', { spec: { replicas: 3, selector: { matchLabels: { app: 'd' } }, template: { metadata: { labels: { app: 'd' } }, spec: { containers: [container] } } } }),
-    named('apps/v1', 'StatefulSet', { spec: { replicas: 2, serviceName: 'ground', selector: { matchLabels: { app: 's' } }, template: { metadata: { labels: { app: 's' } }, spec: { containers: [container] } } } }),
-    named('apps/v1', 'DaemonSet', { spec: { selector: { matchLabels: { app: 'ds' } }, template: { metadata: { labels: { app: 'ds' } }, spec: { containers: [container] } } } }),
+    deployment('d', 3, { graceSeconds: 30 }),
+    named('apps/v1', 'StatefulSet', {
+      spec: {
+        replicas: 2,
+        serviceName: 'ground',
+        selector: { matchLabels: { app: 's' } },
+        template: { metadata: { labels: { app: 's' } }, spec: { containers: [container] } },
+      },
+    }),
+    named('apps/v1', 'DaemonSet', {
+      spec: { selector: { matchLabels: { app: 'ds' } }, template: { metadata: { labels: { app: 'ds' } }, spec: { containers: [container] } } },
+    }),
     named('batch/v1', 'Job', { spec: { template } }),
     named('batch/v1', 'CronJob', { spec: { schedule: '0 0 1 1 *', jobTemplate: { spec: { template } } } }),
-    named('autoscaling/v2', 'HorizontalPodAutoscaler', { spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'nobody' }, maxReplicas: 3 } }),
+    named('autoscaling/v2', 'HorizontalPodAutoscaler', {
+      spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'nobody' }, maxReplicas: 3 },
+    }),
     named('policy/v1', 'PodDisruptionBudget', { spec: { minAvailable: 1, selector: { matchLabels: { app: 'd' } } } }),
     named('networking.k8s.io/v1', 'NetworkPolicy', { spec: { podSelector: {} } }),
     named('networking.k8s.io/v1', 'Ingress', { spec: { defaultBackend: { service: { name: 'ground', port: { number: 80 } } } } }),
@@ -93,15 +122,19 @@ export async function populate(plane: ControlPlane): Promise<void> {
     named('coordination.k8s.io/v1', 'Lease', { spec: { holderIdentity: 'nobody' } }),
     named('rbac.authorization.k8s.io/v1', 'ClusterRole', { rules }, 'ground:a:role'),
     named('rbac.authorization.k8s.io/v1', 'Role', { rules }, 'ground:role'),
-    named('rbac.authorization.k8s.io/v1', 'ClusterRoleBinding', { roleRef, subjects: [{ kind: 'Group', apiGroup: 'rbac.authorization.k8s.io', name: 'no:body' }] }, 'ground:a:binding'),
+    named(
+      'rbac.authorization.k8s.io/v1',
+      'ClusterRoleBinding',
+      { roleRef, subjects: [{ kind: 'Group', apiGroup: 'rbac.authorization.k8s.io', name: 'no:body' }] },
+      'ground:a:binding',
+    ),
     named('admissionregistration.k8s.io/v1', 'ValidatingWebhookConfiguration', { webhooks: [webhook] }),
     named('admissionregistration.k8s.io/v1', 'MutatingWebhookConfiguration', { webhooks: [webhook] }),
     named('certificates.k8s.io/v1', 'CertificateSigningRequest', { spec: { request: CSR, signerName: 'example.com/none', usages: ['client auth'] } }),
+    // Sorts before metadata, and looks like it.
+    named('demo.example.com/v1', 'Island', { data: { metadata: { name: 'not me' } }, entries: [1, 1.5, 1e21, true, null], spec: { deep: [[[[[{}]]]]] } }),
     named('demo.example.com/v1', 'Boat', { spec: { '': 'empty key', 'with "quotes"': '\u2029' } }),
   ]);
-  // Past kubectl, which takes every object with items for a list.
-  const island = named('demo.example.com/v1', 'Island', { data: { metadata: { name: 'not me' } }, items: [1, 1.5, 1e21, true, null], spec: { deep: [[[[[{}]]]]] } });
-  await plane.apiOk('/apis/demo.example.com/v1/islands', { method: 'POST', body: island });
   await podsRun(plane, 'd', 3);
   await podsRun(plane, 's', 2);
 }

@@ -77,7 +77,10 @@ export class MirrorProcess implements AsyncDisposable {
 
   /** Runs `kubefold verify` with the same flags. */
   async verify(): Promise<Verdict> {
-    const { code, stdout, stderr } = await run(process.execPath, ['src/main.ts', 'verify', ...flagsOf(this.#options), '--json'], { cwd: ROOT, withinMs: 90_000 });
+    const { code, stdout, stderr } = await run(process.execPath, ['src/main.ts', 'verify', ...flagsOf(this.#options), '--json'], {
+      cwd: ROOT,
+      withinMs: 90_000,
+    });
     const last = stdout.trim().split('\n').at(-1) ?? '';
     if (!last.startsWith('{')) throw new Error(`verify ended with ${code}: ${stderr}`);
     return { ...(JSON.parse(last) as Omit<Verdict, 'code' | 'stdout'>), code, stdout };
