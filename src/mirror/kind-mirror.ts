@@ -45,6 +45,8 @@ export interface KindMirrorOptions {
   readonly stored: 'keep' | 'rewrite';
   /** Called for every object that was added, changed or deleted; the mirror of CRDs listens. */
   readonly onChange?: () => void;
+  /** A watch was opened again after an end or a failure. */
+  readonly onReconnect?: () => void;
 }
 
 /** One kind from the API server to storage: reflectors, cache, queue, workers, in the order in which data flows. */
@@ -106,6 +108,8 @@ export class KindMirror {
       for (const row of rows) this.cache.load(row, this.#options.stored);
     }
     for (const key of this.cache.dropOutside(clock.now())) this.queue.add(key, BACKGROUND);
+    // A kind that is mirrored no more at all keeps its records until retire().
+    if (plan.scopes.length > 0) await this.#retireRecords((scope) => !plan.scopes.includes(scope));
     this.#workers.minIntervalMs = plan.minIntervalSeconds * 1000;
     this.#workers.resize(plan.workers);
     this.#spawn(this.#refill.run(this.#ending.signal));
@@ -114,6 +118,11 @@ export class KindMirror {
       this.#reflectors.set(scope, reflector);
       this.#spawn(reflector.run(this.#ending.signal));
     }
+  }
+
+  /** The history of the cluster went back: everything is listed anew, and what is known from before counts for nothing. */
+  relist(): void {
+    for (const reflector of this.#reflectors.values()) reflector.resync('regressed');
   }
 
   /** Applies what can change without a new list. */
@@ -151,10 +160,14 @@ export class KindMirror {
 
   /** After stop(): removes the scope records of a kind that is not mirrored any more, once its rows are gone. */
   async retire(): Promise<void> {
+    if (this.#isEmptied) await this.#retireRecords(() => true);
+  }
+
+  /** A record that is left behind would promise that rows are complete which nobody keeps so. */
+  async #retireRecords(isOver: (scope: Scope) => boolean): Promise<void> {
     const { storage } = this.#options;
-    if (!this.#isEmptied) return;
-    const records = (await storage.scopes()).filter((record) => record.kind === this.id);
-    await storage.write([], records.map((record) => ({ ...record, retired: true })));
+    const records = (await storage.scopes()).filter(({ kind, scope }) => kind === this.id && isOver(scope));
+    if (records.length > 0) await storage.write([], records.map((record) => ({ ...record, retired: true })));
   }
 
   get scopeStatus(): ReadonlyMap<Scope, ReflectorStatus> {
@@ -257,7 +270,11 @@ export class KindMirror {
           cancel();
         }
       },
-      status: (status) => this.#status.set(state.scope, status),
+      status: (status) => {
+        const before = this.#status.get(state.scope);
+        this.#status.set(state.scope, status);
+        if (status.at === 'watching' && status.connected && before?.at === 'watching' && !before.connected) this.#options.onReconnect?.();
+      },
     };
   }
 

@@ -12,6 +12,7 @@ import type { Random } from '../kit/random.ts';
 import { messageOf } from '../model/errors.ts';
 import { type Kind, type KindId, kindId, splitKindId } from '../model/kind.ts';
 import type { Storage } from '../storage/storage.ts';
+import { HistoryGuard } from './history-guard.ts';
 import { KindMirror } from './kind-mirror.ts';
 import { isComplete, kindStatus } from './kind-status.ts';
 import { type KindGauges, Metrics } from './metrics.ts';
@@ -21,6 +22,7 @@ import type { MirrorStatus } from '../model/status.ts';
 const DISCOVER_EVERY_MS = 60_000;
 /** Discovery lags behind a CRD by up to a few seconds (its Established condition comes first), so it is asked again. */
 const DISCOVER_AFTER_CHANGE_MS = [300, 2_000, 6_000];
+const RECONCILE_RETRY_MS = 5_000;
 const FLUSH_EVERY_MS = 5_000;
 const CONNECT_BACKOFF = { baseMs: 800, capMs: 30_000, jitter: 1 };
 /** Their objects say which kinds there are. */
@@ -48,6 +50,7 @@ export class Mirror {
   refusedConfig: string | null = null;
   readonly #options: MirrorOptions;
   readonly #pool: SlabPool;
+  readonly #guard: HistoryGuard;
   readonly #kinds = new Map<KindId, Running>();
   /** Kinds that discovery did not show the last time; the second time in a row they are gone. */
   readonly #missing = new Set<KindId>();
@@ -57,6 +60,10 @@ export class Mirror {
   #warnings: readonly string[] = [];
   /** Known once the API server was reached. */
   #secretKey = new Uint8Array();
+  /** Kinds whose rows are to be written anew, and may not all be yet; a restart in between must not forget it. */
+  readonly #rewrites = new Set<KindId>();
+  /** Whether every kind that rules ask for was started. */
+  #isReconciled = false;
   #phase: 'connecting' | 'running' | 'stopping' = 'connecting';
   #error: string | null = null;
   #wake: (() => void) | null = null;
@@ -66,6 +73,12 @@ export class Mirror {
   constructor(options: MirrorOptions) {
     this.#options = options;
     this.#config = options.config;
+    this.#guard = new HistoryGuard({
+      ...options,
+      onBroken: () => {
+        for (const { mirror } of this.#kinds.values()) mirror.relist();
+      },
+    });
     this.#pool = new SlabPool(options.config.cache.pendingBytes);
     this.metrics = new Metrics({ kinds: () => this.#gauges(), pendingBytes: () => this.#pool.usedBytes });
   }
@@ -73,10 +86,12 @@ export class Mirror {
   /** Mirrors until `signal` aborts, then writes what is dirty until `hurry` aborts. Storage must be open. */
   async run(signal: AbortSignal, hurry: AbortSignal): Promise<void> {
     const flushing = this.#flushLoop(signal);
+    let guarding = Promise.resolve();
     try {
       await this.#connect(signal);
+      guarding = this.#guard.run(signal);
       while (!signal.aborted) {
-        await this.#reconcile(signal);
+        await this.#reconcile(signal).catch((cause: unknown) => this.#failedToReconcile(cause, signal));
         if (this.#phase === 'connecting') this.#phase = 'running';
         await this.#nextDiscovery(signal);
         if (signal.aborted) break;
@@ -89,6 +104,7 @@ export class Mirror {
       await Promise.all([...this.#kinds.values()].map(({ mirror }) => mirror.stop(hurry)));
       this.#kinds.clear();
       await flushing;
+      await guarding;
     }
   }
 
@@ -100,7 +116,7 @@ export class Mirror {
 
   /** Whether every kind that rules ask for is complete and durable. Cheap enough to be asked many times a second. */
   isReady(): boolean {
-    return this.#phase === 'running' && [...this.#kinds.values()].every(({ mirror }) => isComplete(mirror));
+    return this.#phase === 'running' && this.#isReconciled && [...this.#kinds.values()].every(({ mirror }) => isComplete(mirror));
   }
 
   status(): MirrorStatus {
@@ -156,6 +172,14 @@ export class Mirror {
     this.#askAgain([5_000]);
   }
 
+  /** Storage could not be read, or the like: what runs goes on, and what is missing is started when it can be. */
+  #failedToReconcile(cause: unknown, signal: AbortSignal): void {
+    if (signal.aborted) return;
+    this.#isReconciled = false;
+    this.#options.log.error('cannot start or stop every kind that rules ask for, will retry', { error: messageOf(cause) });
+    this.#askAgain([RECONCILE_RETRY_MS]);
+  }
+
   /** Makes what runs equal to what discovery and rules ask for. */
   async #reconcile(signal: AbortSignal): Promise<void> {
     const { log, storage } = this.#options;
@@ -179,7 +203,7 @@ export class Mirror {
     }
     for (const [id, plan] of wanted) {
       if (signal.aborted) return;
-      if (!this.#kinds.has(id)) await this.#start(plan, 'keep');
+      if (!this.#kinds.has(id)) await this.#start(plan);
     }
     for (const id of await storage.kinds()) {
       if (signal.aborted) return;
@@ -187,6 +211,7 @@ export class Mirror {
       log.info('removing the rows of a kind that is not mirrored any more', { kind: id });
       await this.#retire(id);
     }
+    this.#isReconciled = true;
   }
 
   /** Whether the absence of a kind proves nothing yet: its group is broken, or it is missing for the first time. */
@@ -200,7 +225,7 @@ export class Mirror {
     return true;
   }
 
-  async #start(plan: KindPlan, stored: 'keep' | 'rewrite'): Promise<void> {
+  async #start(plan: KindPlan): Promise<void> {
     const { cluster, storage, clock, random, log } = this.#options;
     const id = kindId(plan.kind);
     const mirror = new KindMirror({
@@ -214,7 +239,8 @@ export class Mirror {
       log,
       metrics: this.metrics.forKind(id),
       firstList: this.#config.reflector.firstList,
-      stored,
+      stored: this.#rewrites.has(id) ? 'rewrite' : 'keep',
+      onReconnect: () => this.#guard.reconnected(),
       ...(FOLLOWED.has(id) ? { onChange: () => this.#askAgain(DISCOVER_AFTER_CHANGE_MS) } : {}),
     });
     await mirror.start();
@@ -223,10 +249,11 @@ export class Mirror {
 
   async #restart(id: KindId, running: Running, plan: KindPlan, signal: AbortSignal): Promise<void> {
     this.#options.log.info('rules or version of a kind changed, starting it anew', { kind: id, version: plan.kind.version });
-    const rewrite = storesDifferently(running.plan, plan);
+    if (storesDifferently(running.plan, plan)) this.#rewrites.add(id);
+    else if (isComplete(running.mirror)) this.#rewrites.delete(id);
     await running.mirror.stop(signal);
     this.#kinds.delete(id);
-    await this.#start(plan, rewrite ? 'rewrite' : 'keep');
+    await this.#start(plan);
   }
 
   /** Stops a kind and removes its rows. */
@@ -235,7 +262,8 @@ export class Mirror {
     if (running !== undefined) await running.mirror.stop(new AbortController().signal);
     this.#kinds.delete(id);
     this.#missing.delete(id);
-    await this.#start(retiredPlan(id), 'keep');
+    this.#rewrites.delete(id);
+    await this.#start(retiredPlan(id));
     const retiring = this.#kinds.get(id)?.mirror;
     await retiring?.stop(new AbortController().signal);
     await retiring?.retire();

@@ -1,0 +1,98 @@
+import type { Cluster } from '../cluster/cluster.ts';
+import { ListReader } from '../json/list-reader.ts';
+import type { Clock } from '../kit/clock.ts';
+import type { Logger } from '../kit/log.ts';
+import { ApiError, messageOf } from '../model/errors.ts';
+import type { Kind } from '../model/kind.ts';
+import { compareRevisions, type Revision } from '../model/revision.ts';
+
+/** Bounds how long a copy of a cluster that is no more can stand; costs two small requests a minute. */
+const CHECK_EVERY_MS = 60_000;
+/** After a reconnect: soon, but once for all watches that came back together. */
+const CHECK_AFTER_RECONNECT_MS = 1_000;
+
+/** Every cluster has it, and one list of it tells the newest revision of the store. */
+const NAMESPACES: Kind = { group: '', version: 'v1', resource: 'namespaces', kind: 'Namespace', namespaced: false, singular: 'namespace', shortNames: [], categories: [] };
+
+/** What was seen of the cluster's history. Revisions are compared with those of the same kind only: others may live in another etcd. */
+export interface HistoryMark {
+  /** The uid of namespace kube-system; null when it may not be read. */
+  readonly identity: string | null;
+  /** The newest revision; null when namespaces may not be listed. */
+  readonly revision: Revision | null;
+}
+
+/** Why `now` cannot be a later moment of the history that `before` belongs to; null when it can. */
+export function brokenHistory(before: HistoryMark, now: HistoryMark): string | null {
+  if (before.identity !== null && now.identity !== null && before.identity !== now.identity) return 'the cluster is another one: the uid of namespace kube-system changed';
+  if (before.revision !== null && now.revision !== null && compareRevisions(now.revision, before.revision) < 0) {
+    return `the history of the cluster went back from revision ${before.revision} to ${now.revision}`;
+  }
+  return null;
+}
+
+/**
+ * Notices that etcd was wiped or restored while watches are open: the watch of an old revision is answered with 200 and silence, for ever
+ * (seen on a real API server), and no event will ever say so. Looks once a minute and after every reconnect.
+ */
+export class HistoryGuard {
+  readonly #options: { readonly cluster: Cluster; readonly clock: Clock; readonly log: Logger; readonly onBroken: () => void };
+  #before: HistoryMark = { identity: null, revision: null };
+  #dueAt = 0;
+  #wake: (() => void) | null = null;
+
+  constructor(options: { readonly cluster: Cluster; readonly clock: Clock; readonly log: Logger; readonly onBroken: () => void }) {
+    this.#options = options;
+  }
+
+  /** A watch was opened again. */
+  reconnected(): void {
+    this.#dueAt = Math.min(this.#dueAt, this.#options.clock.now() + CHECK_AFTER_RECONNECT_MS);
+    this.#wake?.();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log, onBroken } = this.#options;
+    while (!signal.aborted) {
+      try {
+        const now = await this.#look(signal);
+        const why = brokenHistory(this.#before, now);
+        this.#before = { identity: now.identity ?? this.#before.identity, revision: now.revision ?? this.#before.revision };
+        if (why !== null) {
+          log.error('everything is listed anew', { reason: why });
+          onBroken();
+        }
+      } catch (cause) {
+        if (signal.aborted) return;
+        // The reflectors meet the same API server and say what is wrong with it.
+        log.debug('cannot look at the history of the cluster, will retry', { error: messageOf(cause) });
+      }
+      this.#dueAt = clock.now() + CHECK_EVERY_MS;
+      await this.#untilDue(signal);
+    }
+  }
+
+  async #untilDue(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    while (!signal.aborted && clock.now() < this.#dueAt) {
+      const waking = new AbortController();
+      this.#wake = () => waking.abort();
+      await clock.sleep(this.#dueAt - clock.now(), AbortSignal.any([signal, waking.signal]));
+      this.#wake = null;
+    }
+  }
+
+  async #look(signal: AbortSignal): Promise<HistoryMark> {
+    const { cluster } = this.#options;
+    const reader = new ListReader({ kind: NAMESPACES.kind, apiVersion: 'v1', onItem() {}, onDamaged() {} });
+    const identity = await cluster.identity(signal);
+    const revision = await cluster.list(NAMESPACES, '', { limit: 1 }, (chunk) => reader.push(chunk), signal).then(
+      () => reader.end().revision,
+      (cause: unknown) => {
+        if (cause instanceof ApiError && cause.status === 403) return null;
+        throw cause;
+      },
+    );
+    return { identity, revision };
+  }
+}
