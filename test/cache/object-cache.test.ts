@@ -50,7 +50,7 @@ describe('seeing objects', () => {
     expect(pool.usedBytes).toBe(256 * 1024);
   });
 
-  test('a change that a rule ignores is settled without a write, once the object is stored', () => {
+  test('CT-S18: a change that a rule ignores is settled without a write, once the object is stored', () => {
     const { cache, see } = world();
     const state = cache.scope('');
     see('1', 'u1', 'same');
@@ -75,7 +75,7 @@ describe('seeing objects', () => {
 });
 
 describe('lists', () => {
-  test('what a complete list did not show is gone; what it showed in an older state is not', () => {
+  test('CT-S19, CT-S20: what a complete list did not show is gone, known by its key alone; what it showed in an older state is not', () => {
     const { cache, see } = world();
     const state = cache.scope('');
     see('10');
@@ -182,6 +182,127 @@ describe('a history that went back', () => {
     expect(cache.isAheadOf(state, '205')).toBe(false);
     expect(cache.sweep(state, '205', 0)).toEqual([key]);
   });
+});
+
+describe('what a history that went back leaves behind', () => {
+  test('an object recreated under the name of one that is still to be deleted is seen, though its revision is lower', () => {
+    for (const isGoneBefore of [true, false]) {
+      const { cache, see } = world();
+      const state = cache.scope('');
+      cache.beginList(state);
+      see('1000', 'before');
+      cache.sweep(state, '1001', 0);
+      cache.settle(cache.take(key) as Taken, 0, state);
+      if (isGoneBefore) cache.remove(state, key, 'before', '1002', 0);
+      cache.beginList(state, 'regressed');
+      cache.sweep(state, '205', 0);
+      expect(see('206', 'after')).toBe('added');
+      expect(cache.take(key)).toMatchObject({ uid: 'after', revision: '206', regressed: true, gone: false });
+    }
+  });
+
+  test('changes of the old history that are not durable give the new one no watermark', () => {
+    const { cache, see } = world();
+    const state = cache.scope('');
+    cache.beginList(state);
+    cache.sweep(state, '1000', 0);
+    see('1001', 'before');
+    cache.beginList(state, 'regressed');
+    see('205', 'after');
+    cache.sweep(state, '206', 0);
+    expect(state.record('maps')).toMatchObject({ watermark: null, complete: false });
+    cache.settle(cache.take(key) as Taken, 0, state);
+    expect(state.watermark).toBe('206');
+  });
+
+  test('a write of the old history that ends late neither settles the new one nor takes its place', () => {
+    for (const end of ['settle', 'giveBack'] as const) {
+      const { cache, pool, see } = world();
+      const state = cache.scope('');
+      cache.beginList(state);
+      cache.sweep(state, '100', 0);
+      see('205', 'before');
+      const late = cache.take(key) as Taken;
+      cache.beginList(state, 'regressed');
+      cache.see(state, { key, uid: 'after', revision: '205' }, 0, null, () => null);
+      cache.sweep(state, '206', 0);
+      if (end === 'settle') cache.settle(late, 0, state);
+      else cache.giveBack(late, state, true);
+      expect(cache.get(key)).toMatchObject({ uid: 'after', body: null, settled: null, regressed: true });
+      expect(decide(cache.get(key), 0, 0)).toEqual({ do: 'read' });
+      expect(pool.usedBytes).toBe(0);
+    }
+  });
+});
+
+describe('reading again', () => {
+  const meta = (revision: string, uid = 'u1') => ({ key, uid, revision });
+
+  test('brings back the body of just the state that lacks it, and never news: the answer may be late', () => {
+    const { cache, pool } = world();
+    const state = cache.scope('');
+    const body = (): Body | null => pool.store(text('again'));
+    cache.see(state, meta('5'), 0, null, () => null);
+    for (const other of [meta('4'), meta('6'), meta('5', 'u2')]) {
+      cache.restore(other, body);
+      expect(cache.get(key)).toMatchObject({ revision: '5', uid: 'u1', body: null });
+    }
+    cache.remove(state, key, 'u1', '5', 0);
+    cache.restore(meta('5'), body);
+    expect(cache.get(key)).toMatchObject({ gone: true, body: null });
+    cache.settleNothing(cache.take(key) as Taken, state);
+    cache.restore(meta('5'), body);
+    expect(cache.get(key)).toBeUndefined();
+    expect(pool.usedBytes).toBe(0);
+    cache.see(state, meta('7'), 0, null, () => null);
+    cache.restore(meta('7'), body);
+    expect(cache.get(key)?.body).not.toBeNull();
+  });
+
+  test('what waits for a person holds no body, however often a list shows it', () => {
+    const { cache, pool, see } = world();
+    const state = cache.scope('');
+    see('5');
+    expect(cache.park(cache.take(key) as Taken, state)).toBe('parked');
+    see('5');
+    cache.restore(meta('5'), () => pool.store(text('again')));
+    expect(pool.usedBytes).toBe(0);
+    expect(decide(cache.get(key), 0, 0)).toEqual({ do: 'parked' });
+    see('6');
+    expect(decide(cache.get(key), 0, 0)).toEqual({ do: 'put' });
+  });
+
+  test('a key without a change is nothing to do, whatever else is known of it', () => {
+    const { cache } = world();
+    cache.load({ key, uid: 'u1', revision: '4' }, 'rewrite');
+    expect(decide(cache.get(key), 0, 0)).toEqual({ do: 'nothing' });
+    expect(cache.take(key)).toBeNull();
+  });
+});
+
+test('an object that came back before its delete was written keeps what a changed mask asks for', () => {
+  const { cache, see } = world();
+  const state = cache.scope('');
+  cache.load({ key, uid: 'u1', revision: '4' }, 'rewrite');
+  cache.remove(state, key, 'u1', null, 0);
+  expect(see('4')).toBe('added');
+  expect(decide(cache.get(key), 0, 0)).toEqual({ do: 'put' });
+  expect(cache.take(key)?.rewrite).toBe(true);
+});
+
+test('a delete after several writes of unknown outcome names every uid that the row may hold', () => {
+  const { cache, see } = world();
+  const state = cache.scope('');
+  see('1', 'u1');
+  cache.settle(cache.take(key) as Taken, 0, state);
+  for (const [revision, uid] of [['2', 'u2'], ['3', 'u3']] as const) {
+    see(revision, uid);
+    cache.giveBack(cache.take(key) as Taken, state, true);
+  }
+  cache.remove(state, key, 'u3', '4', 0);
+  expect(cache.storedUids(key)).toEqual(['u3', 'u2', 'u1']);
+  cache.excludeUid(key, 'u3');
+  expect(cache.storedUids(key)).toEqual(['u2', 'u1']);
 });
 
 test('a delete names the uid that storage holds, not the one seen last', () => {

@@ -173,6 +173,8 @@ describe('bodies that are let go', () => {
     world.cluster.put('a', BIG);
     world.cluster.put('b', BIG);
     world.answerMs = () => 1e9;
+    world.storage.delayMs = () => 50;
+    await world.pass(10);
     await world.stop();
     const watermark = world.storage.records[0]?.watermark ?? null;
     expect(Object.keys(world.rows())).toEqual(['default/a']);

@@ -5,6 +5,7 @@ import { silentLogger } from '../../src/kit/log.ts';
 import { seededRandom } from '../../src/kit/random.ts';
 import { type ObjectKey, objectKey } from '../../src/model/key.ts';
 import type { Kind } from '../../src/model/kind.ts';
+import { BACKGROUND, LIVE } from '../../src/queue/queue.ts';
 import { createWorkQueue, type ObservedQueue } from '../../src/queue/work-queue.ts';
 import { Parked } from '../../src/worker/parked.ts';
 import { WorkerPool } from '../../src/worker/pool.ts';
@@ -25,6 +26,7 @@ class World {
   readonly latencies: number[] = [];
   readonly readAgain: ObjectKey[] = [];
   isCrowded = false;
+  onSettled = (): void => {};
 
   constructor(workers = 2, batchLimit = 100) {
     this.storage = new ModelStorage(batchLimit);
@@ -37,7 +39,10 @@ class World {
       parked: this.parked,
       clock: this.clock,
       log: silentLogger,
-      events: { settled: (op, outcome) => void this.settled.push(`${op} ${outcome}`), stored: (seconds) => void this.latencies.push(seconds) },
+      events: { settled: (op, outcome) => {
+          this.onSettled();
+          this.settled.push(`${op} ${outcome}`);
+        }, stored: (seconds) => void this.latencies.push(seconds) },
       readAgain: (key) => void this.readAgain.push(key),
       isCrowded: () => this.isCrowded,
       records: () => [],
@@ -45,12 +50,12 @@ class World {
     this.workers.resize(workers);
   }
 
-  put(name: string, revision: number, uid = name): void {
+  put(name: string, revision: number, uid = name, priority = LIVE, content: string | null = null): void {
     const key = objectKey('ns', name);
     const bytes = Buffer.from(`${uid}@${revision}`);
     const source = { size: bytes.length, copyTo: (target: Uint8Array, at: number) => target.set(bytes, at) };
-    const verdict = this.cache.see(this.cache.scope(''), { key, uid, revision: String(revision) }, this.clock.now(), null, () => this.bodies.store(source));
-    if (isDirty(verdict)) this.queue.add(key);
+    const verdict = this.cache.see(this.cache.scope(''), { key, uid, revision: String(revision) }, this.clock.now(), content, () => this.bodies.store(source));
+    if (isDirty(verdict)) this.queue.add(key, priority);
   }
 
   remove(name: string, revision: number, uid = name): void {
@@ -139,6 +144,155 @@ describe('workers', () => {
     await world.pass(1000);
     expect(world.settled).toEqual(['put retry', 'put unchanged']);
     expect(world.storage.log).toHaveLength(1);
+  });
+
+  test('CT-S5: a bug while a key is settled costs neither its neighbours nor the worker nor the key', async () => {
+    world = new World(1);
+    let bugs = 2;
+    world.onSettled = () => {
+      if (bugs-- > 0) throw new Error('a bug');
+    };
+    for (const [index, name] of ['a', 'b', 'c'].entries()) world.put(name, index + 1);
+    await world.pass(5_000);
+    world.put('d', 9);
+    await world.settle();
+    expect(world.rows()).toEqual({ 'pods/ns/a': 'a@1', 'pods/ns/b': 'b@2', 'pods/ns/c': 'c@3', 'pods/ns/d': 'd@9' });
+    expect([world.queue.held, world.queue.length, world.queue.waiting]).toEqual([0, 0, 0]);
+  });
+
+  test('CT-S5: a storage that throws is tried again like one that fails', async () => {
+    world = new World(1);
+    let throws = true;
+    world.storage.fault = () => {
+      if (throws) throw new Error('a bug');
+      return null;
+    };
+    world.put('a', 1);
+    await world.settle();
+    throws = false;
+    await world.pass(1_000);
+    expect(world.rows()).toEqual({ 'pods/ns/a': 'a@1' });
+  });
+
+  test('CT-S6, CT-T10: failures are counted until the first success, and a refusal for good leaves nothing queued (CT-T9)', async () => {
+    world = new World();
+    const key = objectKey('ns', 'a');
+    let outcome: 'retry' | 'rejected' | null = 'retry';
+    world.storage.fault = () => (outcome === null ? null : { outcome: { kind: outcome, error: 'no' }, happened: false });
+    world.put('a', 1);
+    await world.settle();
+    expect(world.queue.requeues(key)).toBe(1);
+    for (let step = 0; step < 10; step++) await world.pass(100);
+    expect(world.queue.requeues(key)).toBeGreaterThan(3);
+    outcome = null;
+    await world.pass(60_000);
+    expect(world.queue.requeues(key)).toBe(0);
+    outcome = 'rejected';
+    world.put('a', 2);
+    await world.pass(60_000);
+    expect([world.queue.requeues(key), world.queue.length, world.queue.waiting, world.parked.size]).toEqual([0, 0, 0, 1]);
+  });
+
+  test('CT-S6, CT-T12: a write that failed is tried again with the priority it had', async () => {
+    world = new World(1, 1);
+    let fails = true;
+    world.storage.fault = () => (fails ? { outcome: { kind: 'retry', error: 'no' }, happened: false } : null);
+    world.put('low', 1, 'low', BACKGROUND);
+    await world.settle();
+    world.put('live', 2);
+    await world.settle();
+    let open = (): void => {};
+    world.storage.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    world.put('stopper', 3);
+    await world.settle();
+    world.clock.advance(5_000);
+    expect(Object.fromEntries(world.queue.snapshot().readyByPriority)).toMatchObject({ '0': 1, '-100': 1 });
+    fails = false;
+    open();
+    await world.pass(5_000);
+    expect(world.storage.rows.size).toBe(3);
+  });
+
+  test('a parked object that is deleted, or was never stored, is let go of', async () => {
+    world = new World();
+    world.storage.fault = (write) => (write.type === 'put' && write.meta.revision !== '1' ? { outcome: { kind: 'rejected', error: 'too large' }, happened: false } : null);
+    world.put('stored', 1);
+    await world.settle();
+    world.put('stored', 2);
+    world.put('never', 3);
+    await world.settle();
+    expect(world.parked.size).toBe(2);
+    world.remove('stored', 4);
+    world.remove('never', 5);
+    await world.settle();
+    expect([world.parked.size, world.storage.rows.size, world.cache.isEmpty]).toEqual([0, 0, true]);
+  });
+
+  test('a refused object that changed meanwhile only by what a rule ignores is tried again in its new state', async () => {
+    world = new World();
+    world.put('a', 1, 'a', 0, 'x');
+    await world.settle();
+    let open = (): void => {};
+    world.storage.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    world.storage.fault = (write) => (write.type === 'put' && write.meta.revision === '2' ? { outcome: { kind: 'rejected', error: 'no' }, happened: false } : null);
+    world.put('a', 2, 'a', 0, 'y');
+    await world.settle();
+    world.put('a', 3, 'a', 0, 'y');
+    open();
+    await world.settle();
+    expect(world.readAgain).toEqual(['ns/a']);
+  });
+
+  test('workers resized down and up again while idle are as many as asked for, not more', async () => {
+    world = new World(3, 1);
+    await world.settle();
+    for (const workers of [1, 3, 1, 3, 2]) world.workers.resize(workers);
+    await world.settle();
+    // One that is no longer wanted may have been waiting for a key: it writes that one and ends.
+    for (let index = 0; index < 3; index++) world.put(`first-${index}`, index + 1);
+    await world.settle();
+    let open = (): void => {};
+    world.storage.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    for (let index = 0; index < 9; index++) world.put(`p${index}`, index + 10);
+    await world.settle();
+    expect(world.queue.held).toBe(2);
+    open();
+    await world.settle();
+    expect(world.storage.rows.size).toBe(12);
+  });
+
+  test('minIntervalSeconds never holds up a delete, nor the object that comes after it under another uid for longer than that', async () => {
+    world = new World();
+    world.workers.minIntervalMs = 10_000;
+    world.put('a', 1);
+    await world.settle();
+    world.put('a', 2);
+    await world.settle();
+    world.remove('a', 3);
+    await world.settle();
+    expect(world.rows()).toEqual({});
+    world.put('a', 4, 'new');
+    await world.pass(10_000);
+    expect(world.rows()).toEqual({ 'pods/ns/a': 'new@4' });
+  });
+
+  test('a body that waits for its interval is let go of when the pool is crowded, and read again in time', async () => {
+    world = new World();
+    world.workers.minIntervalMs = 10_000;
+    world.put('a', 1);
+    await world.settle();
+    world.isCrowded = true;
+    world.put('a', 2);
+    await world.settle();
+    expect(world.bodies.usedBytes).toBe(0);
+    await world.pass(10_000);
+    expect(world.readAgain).toEqual(['ns/a']);
   });
 
   test('a rejected object is parked alone; a change of it is tried again and released', async () => {
@@ -263,5 +417,5 @@ describe('workers', () => {
     expect(world.storage.rows.size).toBe(50_000);
     expect(world.storage.log).toHaveLength(50_000);
     expect(Math.max(...perSecond)).toBeLessThan(25_000);
-  });
+  }, 30_000);
 });

@@ -1,0 +1,72 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { loadConfig } from '../../src/config/load.ts';
+import type { Config } from '../../src/config/schema.ts';
+import { silentLogger } from '../../src/kit/log.ts';
+import { seededRandom } from '../../src/kit/random.ts';
+import { messageOf } from '../../src/model/errors.ts';
+import { Mirror } from '../../src/mirror/mirror.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { ScriptedCluster } from '../support/scripted-cluster.ts';
+import { FaultyStorage } from './faulty-storage.ts';
+import { MAPS } from './world.ts';
+
+const clock = new ManualClock();
+let cluster: ScriptedCluster;
+let storage: FaultyStorage;
+let mirror: Mirror;
+let ending: AbortController;
+let running: Promise<void>;
+
+function config(text: string): Config {
+  return loadConfig({ text, file: 'test.yaml' });
+}
+
+beforeEach(() => {
+  const random = seededRandom(1);
+  cluster = new ScriptedCluster({ kind: MAPS, clock, random });
+  storage = new FaultyStorage(clock);
+  mirror = new Mirror({ clusterName: 'c', cluster, storage, config: config('kinds: [configmaps]'), clock, random, log: silentLogger, explain: messageOf });
+  ending = new AbortController();
+});
+
+afterEach(async () => {
+  ending.abort();
+  await clock.advanceAsync(1_000);
+  await running;
+});
+
+function run(): void {
+  running = mirror.run(ending.signal, ending.signal);
+}
+
+test('a storage that cannot be read when kinds are started is asked again, and the mirror lives on', async () => {
+  let failures = 3;
+  const index = storage.index.bind(storage);
+  storage.index = (kind) => {
+    if (failures-- > 0) throw new Error('away');
+    return index(kind);
+  };
+  cluster.put('a');
+  run();
+  await clock.advanceAsync(2_000);
+  expect(mirror.isReady()).toBe(false);
+  await clock.advanceAsync(60_000);
+  expect(mirror.isReady()).toBe(true);
+  expect(storage.rows.size).toBe(1);
+});
+
+test('rows that a new mask must change are rewritten even when the kind is started anew before they all are', async () => {
+  for (const name of ['a', 'b', 'c']) cluster.put(name, 'open');
+  run();
+  await clock.advanceAsync(10_000);
+  expect([...storage.rows.values()].every(({ body }) => body.includes('open'))).toBe(true);
+  storage.fault = () => ({ outcome: { kind: 'retry', error: 'away' }, happened: false });
+  mirror.apply(config('kinds: [configmaps]\nresources: [{ kinds: [configmaps], mask: [data.value] }]'));
+  await clock.advanceAsync(10_000);
+  mirror.apply(config('kinds: [configmaps]\nresources: [{ kinds: [configmaps], mask: [data.value], namespaces: { include: [default] } }]'));
+  await clock.advanceAsync(10_000);
+  storage.fault = () => null;
+  await clock.advanceAsync(120_000);
+  expect([...storage.rows.values()].filter(({ body }) => body.includes('open'))).toEqual([]);
+  expect(storage.rows.size).toBe(3);
+});
