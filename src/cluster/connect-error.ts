@@ -1,4 +1,4 @@
-import { messageOf } from '../model/errors.ts';
+import { ApiError, messageOf } from '../model/errors.ts';
 
 /** OpenSSL's names for a chain that does not end in a known authority. */
 const UNTRUSTED = new Set([
@@ -15,6 +15,9 @@ const UNTRUSTED = new Set([
 
 /** One sentence for a person: why the API server could not be reached, and what to do. For anything else, its message. */
 export function describeConnectError(error: unknown, address: string): string {
+  if (error instanceof ApiError && error.status === 401) {
+    return `${error.message}: the credentials are missing, wrong or expired; log in again, or renew the token or client certificate of the user in the kubeconfig`;
+  }
   const { code, message } = innermost(error);
   if (UNTRUSTED.has(code)) {
     return `the certificate of ${address} is not trusted (${code}): put the cluster's CA into certificate-authority-data (or certificate-authority) of the kubeconfig, or into NODE_EXTRA_CA_CERTS`;

@@ -1,4 +1,5 @@
 import { createCluster } from '../cluster/api-cluster.ts';
+import { describeConnectError } from '../cluster/connect-error.ts';
 import { loadCredentials } from '../cluster/credentials.ts';
 import { roleFor } from '../config/rbac.ts';
 import { compileRules } from '../config/rules.ts';
@@ -37,6 +38,8 @@ the cluster has and the rules ask for.
     try {
       context.stdout(roleFor((await cluster.discover(context.signal)).kinds, rules, { name }));
       return 0;
+    } catch (cause) {
+      throw new Error(describeConnectError(cause, cluster.address), { cause });
     } finally {
       await cluster.close();
     }

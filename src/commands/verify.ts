@@ -76,8 +76,9 @@ Exit code 0: equal. 1: different, each difference is listed. 2: could not tell.`
         }
       }
     } catch (cause) {
-      if (!context.signal.aborted) throw cause;
-      cannotTell('interrupted', new Error('it was ended before everything was compared'));
+      // Exit code 1 is for differences alone: whatever kept us from looking is "could not tell".
+      if (context.signal.aborted) cannotTell('interrupted', new Error('it was ended before everything was compared'));
+      else cannotTell('the cluster', cause);
     } finally {
       if (context.isTerminal) context.stderr('\r\u001b[2K');
       await reader.close();
