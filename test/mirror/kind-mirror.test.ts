@@ -230,6 +230,21 @@ describe('the end', () => {
   });
 });
 
+test('SI-S10: an object that stops to match is deleted and its key forgotten, one that begins to match is added', async () => {
+  const world = new MirrorWorld({ mirror: { plan: planOf({ filter: { namespaces: [], names: null, fields: 'data.value=on' } }) } });
+  world.cluster.put('a', 'on');
+  world.cluster.put('b', 'off');
+  await world.start();
+  await world.pass(1_000);
+  expect(Object.keys(world.rows())).toEqual(['default/a']);
+  world.cluster.put('a', 'off');
+  world.cluster.put('b', 'on');
+  await world.pass(1_000);
+  expect(Object.keys(world.rows())).toEqual(['default/b']);
+  expect([...world.mirror.cache.entries()].map(([key]) => key)).toEqual(['default/b']);
+  await world.stop();
+});
+
 describe('rows and records that nobody follows', () => {
   test('a scope that is not followed any more loses its rows and its record', async () => {
     const world = new MirrorWorld();

@@ -381,7 +381,7 @@ describe('workers', () => {
     expect(world.storage.log.map((write) => write.revision)).toEqual(['1', '10', '20']);
   });
 
-  test('fewer workers finish what they hold; more start at once', async () => {
+  test('CT-S3: fewer workers finish what they hold; more start at once', async () => {
     world = new World(8, 1);
     let open = (): void => {};
     world.storage.gate = new Promise((resolve) => {
