@@ -107,8 +107,11 @@ export class Refill {
   async #byKey(signal: AbortSignal): Promise<void> {
     const { cluster, kind, log } = this.#options;
     let failures = 0;
+    let gets = 0;
     for (const key of [...this.#wanted]) {
       if (this.#isServed(key)) continue;
+      // A page brings what there is room for; of many keys most are still left, and for those a next pass may pay again.
+      if (++gets > PAGE_FROM) return;
       await this.#options.room(signal);
       try {
         const bytes = await cluster.get(kind, key, signal);
