@@ -25,16 +25,17 @@ export function createGet(clock: Clock): Command {
   return {
     name: 'get',
     summary: 'Reads the copy like kubectl get.',
-    usage: 'KIND [NAME]',
+    usage: 'KIND[,KIND...] [NAME...]',
     description: `
+Reads what is durable, beside a running mirror or without one, and asks no cluster.
+
   kubefold get pods                        pods of the namespace default
   kubefold get po,svc -n shop -o wide      several kinds; short names as in kubectl
   kubefold get deploy -A -l app=web        every namespace, by label
   kubefold get pod web-0 -o yaml           one object as it is stored; also pod/web-0
   kubefold get widgets.demo.example.com -o json
 
-It reads what is durable, beside a running mirror or without one, and asks no cluster. Custom kinds are known by the
-CRDs in the copy. How old the answer is stands in a last line on standard error. Exit code 1: an object is not found,
+Custom kinds are known by the CRDs in the copy. How old the answer is stands in a last line on standard error. Exit code 1: an object is not found,
 or the kind is not mirrored.`,
     options: {
       namespace: { type: 'string', short: 'n', value: 'NS', help: 'The namespace to read. Default: default.' },
@@ -47,7 +48,8 @@ or the kind is not mirrored.`,
       },
       output: { type: 'string', short: 'o', value: 'FORMAT', help: `One of ${FORMATS.join(', ')}. Default table.` },
       'no-headers': { type: 'boolean', help: 'Leaves the titles of the columns out.' },
-      ...Object.fromEntries(Object.entries(MIRROR_OPTIONS).filter(([name]) => name === 'storage' || name === 'config')),
+      ...Object.fromEntries(Object.entries(MIRROR_OPTIONS).filter(([name]) => name === 'storage')),
+      config: { type: 'string', value: 'FILE', help: 'The configuration of the mirror: its storage and the name of its cluster.' },
       'cluster-name': { type: 'string', value: 'NAME', help: 'The cluster to read. Default: the only one in the copy.' },
     },
     positionals: { min: 1, max: MOST_NAMES },

@@ -24,7 +24,7 @@ import {
 } from './cells.ts';
 import { podSummary } from './pods.ts';
 import { AGE, type Column, column, NAME, wideColumn } from './table.ts';
-import { countAt, hasTrueCondition, mapAt, textAt, textsAt, type Tree, treesAt, valueAt } from './tree.ts';
+import { countAt, hasTrueCondition, mapAt, textAt, type Tree, treesAt, valueAt } from './tree.ts';
 
 const path = (title: string, where: string, fallback = ''): Column => column(title, (object) => textAt(object, where, fallback));
 const count = (title: string, where: string): Column => column(title, (object) => String(countAt(object, where)));

@@ -9,6 +9,9 @@ import type { ReadableKind } from './builtin-kinds.ts';
  * several groups have it and are stored. Callers ask for the built-in kinds first, as discovery lists them first. Pure.
  */
 export function findKind<K extends ReadableKind>(text: string, kinds: readonly K[], stored: readonly KindId[]): K | null {
+  // The full name of a core kind is its bare plural, so this is the only way to mean the core group's `events` when both are stored.
+  const exact = kinds.find((kind) => kindId(kind) === text.toLowerCase());
+  if (exact !== undefined && (exact.group !== '' || stored.includes(text.toLowerCase()))) return exact;
   for (const { name, group } of readings(text.toLowerCase())) {
     for (const names of [wholeNames, shortNames]) {
       const named = kinds.filter((kind) => names(kind).includes(name));
