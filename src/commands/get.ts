@@ -35,8 +35,8 @@ Reads what is durable, beside a running mirror or without one, and asks no clust
   kubefold get pod web-0 -o yaml           one object as it is stored; also pod/web-0
   kubefold get widgets.demo.example.com -o json
 
-Custom kinds are known by the CRDs in the copy. How old the answer is stands in a last line on standard error. Exit code 1: an object is not found,
-or the kind is not mirrored.`,
+Custom kinds are known by the CRDs in the copy. How old the answer is stands in a last line on standard error.
+Exit code 1: an object is not found, or the kind is not mirrored.`,
     options: {
       namespace: { type: 'string', short: 'n', value: 'NS', help: 'The namespace to read. Default: default.' },
       'all-namespaces': { type: 'boolean', short: 'A', help: 'Reads every namespace.' },

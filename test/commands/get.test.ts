@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseCommandLine } from '../../src/commands/command.ts';
 import { createGet } from '../../src/commands/get.ts';
+import { UsageError } from '../../src/model/errors.ts';
 import type { Kind } from '../../src/model/kind.ts';
 import { objectKey } from '../../src/model/key.ts';
 import { openStorage } from '../../src/storage/open.ts';
@@ -247,7 +248,9 @@ test.each([
   [[','], /A kind must be named/],
   [['pods', '--cluster-name', 'prd'], /no cluster "prd"; did you mean prod\? It holds: prod\./],
 ])('kubefold get %j is wrong usage', async (args, message) => {
-  await expect(run(...args)).rejects.toThrow(message);
+  const wrong = run(...args);
+  await expect(wrong).rejects.toThrow(message);
+  await expect(wrong).rejects.toBeInstanceOf(UsageError);
 });
 
 test('more rows than a page are all printed once, in order', async () => {
