@@ -1,5 +1,3 @@
-import type { KindId } from '../model/kind.ts';
-import type { KindPlan } from './plan.ts';
 import { pathText } from './problems.ts';
 import type { Config } from './schema.ts';
 
@@ -64,33 +62,6 @@ export function describeDiff(diff: ConfigDiff): string | null {
   if (diff.live.length > 0) parts.push(`applied: ${diff.live.join(', ')}`);
   if (diff.restart.length > 0) parts.push(`needs a restart: ${diff.restart.join(', ')}`);
   return parts.length === 0 ? null : parts.join('; ');
-}
-
-/** What a change of rules, or of the cluster's kinds, means for the kinds that run. */
-export interface PlanDiff {
-  readonly start: readonly KindPlan[];
-  /** No longer mirrored, or gone from the cluster: their rows go, under the fence. */
-  readonly stop: readonly KindId[];
-  /** Mirrored before and after, but other objects or other content: follow anew and list with reason `rules`. */
-  readonly relist: readonly KindPlan[];
-  /** Only numbers changed: worker count or least interval. */
-  readonly retune: readonly KindPlan[];
-}
-
-export function diffPlans(before: readonly KindPlan[], after: readonly KindPlan[]): PlanDiff {
-  const old = new Map(before.filter(({ mirror }) => mirror).map((plan) => [plan.id, plan]));
-  const wanted = new Map(after.filter(({ mirror }) => mirror).map((plan) => [plan.id, plan]));
-  const kept = [...wanted.values()].flatMap((plan) => {
-    const was = old.get(plan.id);
-    return was === undefined ? [] : [{ plan, was }];
-  });
-  const same = kept.filter(({ plan, was }) => plan.fingerprint === was.fingerprint);
-  return {
-    start: [...wanted.values()].filter(({ id }) => !old.has(id)),
-    stop: [...old.keys()].filter((id) => !wanted.has(id)),
-    relist: kept.filter(({ plan, was }) => plan.fingerprint !== was.fingerprint).map(({ plan }) => plan),
-    retune: same.filter(({ plan, was }) => plan.workers !== was.workers || plan.minIntervalSeconds !== was.minIntervalSeconds).map(({ plan }) => plan),
-  };
 }
 
 function effectOf(path: string): Effect {

@@ -17,6 +17,7 @@ import { KindMirror } from './kind-mirror.ts';
 import { isComplete, kindStatus } from './kind-status.ts';
 import { type KindGauges, Metrics } from './metrics.ts';
 import type { MirrorStatus } from '../model/status.ts';
+import { reconcile, storesDifferently } from './reconcile.ts';
 
 /** CRDs and aggregated APIs are followed by their objects; this is for servers that do not let us watch those. */
 const DISCOVER_EVERY_MS = 60_000;
@@ -53,7 +54,9 @@ export class Mirror {
   readonly #guard: HistoryGuard;
   readonly #kinds = new Map<KindId, Running>();
   /** Kinds that discovery did not show the last time; the second time in a row they are gone. */
-  readonly #missing = new Set<KindId>();
+  #missing: ReadonlySet<KindId> = new Set();
+  /** The discovery that the last reconciliation went by. */
+  #judged: Discovery | null = null;
   #config: Config;
   #discovery: Discovery = { kinds: [], broken: [] };
   #left: readonly { readonly id: KindId; readonly why: string }[] = [];
@@ -193,36 +196,30 @@ export class Mirror {
     }
     this.#left = left;
     this.#warnings = unmatchedRules(this.#discovery.kinds, rules).map(({ message }) => message);
-    for (const [id, running] of [...this.#kinds]) {
-      const plan = wanted.get(id);
-      if (plan !== undefined) this.#missing.delete(id);
-      if (plan === undefined && this.#mayBeHidden(id)) continue;
-      if (plan === undefined) await this.#retire(id);
-      else if (!samePlan(running.plan, plan)) await this.#restart(id, running, plan, signal);
-      else running.mirror.retune(plan);
-    }
-    for (const [id, plan] of wanted) {
+    const done = reconcile({
+      running: new Map([...this.#kinds].map(([id, running]) => [id, running.plan])),
+      wanted,
+      left: new Set(left.map(({ id }) => id)),
+      broken: this.#discovery.broken.map(({ groupVersion }) => groupVersion),
+      stored: await storage.kinds(),
+      // When discovery has failed the answer is the one from before, and proves no second absence.
+      missing: this.#discovery === this.#judged ? new Set() : this.#missing,
+    });
+    this.#judged = this.#discovery;
+    this.#missing = done.missing;
+    if (done.missing.size > 0) this.#askAgain([2_000]);
+    for (const id of done.retire) {
       if (signal.aborted) return;
-      if (!this.#kinds.has(id)) await this.#start(plan);
-    }
-    for (const id of await storage.kinds()) {
-      if (signal.aborted) return;
-      if (this.#kinds.has(id) || wanted.has(id) || this.#mayBeHidden(id)) continue;
       log.info('removing the rows of a kind that is not mirrored any more', { kind: id });
       await this.#retire(id);
     }
+    for (const plan of done.restart) await this.#restart(plan, signal);
+    for (const plan of done.retune) this.#kinds.get(plan.id)?.mirror.retune(plan);
+    for (const plan of done.start) {
+      if (signal.aborted) return;
+      await this.#start(plan);
+    }
     this.#isReconciled = true;
-  }
-
-  /** Whether the absence of a kind proves nothing yet: its group is broken, or it is missing for the first time. */
-  #mayBeHidden(id: KindId): boolean {
-    if (this.#left.some((entry) => entry.id === id)) return false;
-    const { group } = splitKindId(id);
-    if (this.#discovery.broken.some(({ groupVersion }) => groupVersion === group || groupVersion.startsWith(`${group}/`))) return true;
-    if (this.#missing.has(id)) return false;
-    this.#missing.add(id);
-    this.#askAgain([2_000]);
-    return true;
   }
 
   async #start(plan: KindPlan): Promise<void> {
@@ -247,7 +244,10 @@ export class Mirror {
     this.#kinds.set(id, { mirror, plan });
   }
 
-  async #restart(id: KindId, running: Running, plan: KindPlan, signal: AbortSignal): Promise<void> {
+  async #restart(plan: KindPlan, signal: AbortSignal): Promise<void> {
+    const { id } = plan;
+    const running = this.#kinds.get(id);
+    if (running === undefined || signal.aborted) return;
     this.#options.log.info('rules or version of a kind changed, starting it anew', { kind: id, version: plan.kind.version });
     if (storesDifferently(running.plan, plan)) this.#rewrites.add(id);
     else if (isComplete(running.mirror)) this.#rewrites.delete(id);
@@ -261,7 +261,6 @@ export class Mirror {
     const running = this.#kinds.get(id);
     if (running !== undefined) await running.mirror.stop(new AbortController().signal);
     this.#kinds.delete(id);
-    this.#missing.delete(id);
     this.#rewrites.delete(id);
     await this.#start(retiredPlan(id));
     const retiring = this.#kinds.get(id)?.mirror;
@@ -317,17 +316,6 @@ export class Mirror {
       };
     });
   }
-}
-
-/** Whether two plans of a kind need nothing but retuning. */
-function samePlan(a: KindPlan, b: KindPlan): boolean {
-  return a.fingerprint === b.fingerprint && a.kind.version === b.kind.version && String(a.scopes) === String(b.scopes);
-}
-
-/** Whether the same object gives other bytes by the new plan: then every row is written again, at the same revision. */
-function storesDifferently(before: KindPlan, after: KindPlan): boolean {
-  const content = ({ mask, secrets, kind }: KindPlan): string => JSON.stringify([mask, secrets, kind.version]);
-  return content(before) !== content(after);
 }
 
 /** A plan that follows nothing: what storage holds of the kind is deleted. */

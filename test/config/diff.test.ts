@@ -1,9 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { describeDiff, diffConfig, diffPlans, withLiveChanges } from '../../src/config/diff.ts';
+import { describeDiff, diffConfig, withLiveChanges } from '../../src/config/diff.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import type { KindPlan } from '../../src/config/plan.ts';
-import { compileRules, planKind } from '../../src/config/rules.ts';
-import { CLUSTER } from './kinds.ts';
 
 const load = (text: string) => loadConfig({ text, file: 'x' });
 
@@ -55,24 +52,5 @@ reflector: { firstList: streaming }
     expect(diffConfig(merged, after).live).toEqual([]);
     expect(diffConfig(before, merged).restart).toEqual([]);
     expect(Object.isFrozen(merged)).toBe(true);
-  });
-});
-
-test('what a change of rules means for the kinds that run', () => {
-  const plans = (text: string): readonly KindPlan[] => CLUSTER.map((kind) => planKind(kind, compileRules(load(text))));
-  const before = plans('resources: [{ kinds: [configmaps], mirror: false }, { kinds: [pods], mask: [spec.a] }]');
-  const after = plans(
-    'workers: { nodes: 9 }\nresources: [{ kinds: [widgets.example.com], mirror: false }, { kinds: [pods], mask: [spec.b] }, { kinds: [deployments.apps], minIntervalSeconds: 3 }]',
-  );
-  const diff = diffPlans(
-    before,
-    after.filter(({ id }) => id !== 'namespaces'),
-  );
-  const ids = (list: readonly KindPlan[]): readonly string[] => list.map(({ id }) => id);
-  expect({ start: ids(diff.start), stop: diff.stop, relist: ids(diff.relist), retune: ids(diff.retune) }).toEqual({
-    start: ['configmaps'],
-    stop: ['widgets.example.com', 'namespaces'],
-    relist: ['pods'],
-    retune: ['nodes', 'deployments.apps'],
   });
 });

@@ -70,3 +70,24 @@ test('rows that a new mask must change are rewritten even when the kind is start
   expect([...storage.rows.values()].filter(({ body }) => body.includes('open'))).toEqual([]);
   expect(storage.rows.size).toBe(3);
 });
+
+test('a kind that one discovery did not show is kept while discovery fails, and goes when another does not show it either', async () => {
+  const discover = cluster.discover.bind(cluster);
+  cluster.put('a');
+  run();
+  await clock.advanceAsync(10_000);
+  let asked = 0;
+  cluster.discover = async () => {
+    if (asked++ > 0) throw new Error('away');
+    return { kinds: [], broken: [] };
+  };
+  await clock.advanceAsync(240_000);
+  expect(asked).toBeGreaterThan(2);
+  expect([storage.rows.size, mirror.status().kinds.length]).toEqual([1, 1]);
+  cluster.discover = async () => ({ kinds: [], broken: [] });
+  await clock.advanceAsync(120_000);
+  expect([storage.rows.size, storage.records.length, mirror.status().kinds.length]).toEqual([0, 0, 0]);
+  cluster.discover = discover;
+  await clock.advanceAsync(120_000);
+  expect(storage.rows.size).toBe(1);
+});
