@@ -1,4 +1,5 @@
 import { homedir } from 'node:os';
+import { request } from 'undici';
 import { createApp } from '../../app.ts';
 import { loadCredentials } from '../../cluster/credentials.ts';
 import { loadConfig } from '../../config/load.ts';
@@ -30,7 +31,7 @@ const clock = systemClock;
 const config = loadConfig({
   text: null,
   file: 'the benchmark',
-  flags: { storage: options.storage, kinds: options.kinds, listen: 'off', clusterName: 'bench', logLevel: 'warn', logFormat: 'json' },
+  flags: { storage: options.storage, kinds: options.kinds, listen: options.stamped === true ? '127.0.0.1:0' : 'off', clusterName: 'bench', logLevel: 'warn', logFormat: 'json' },
 });
 const credentials = await loadCredentials({ kubeconfig: options.kubeconfig, context: undefined, env: process.env, home: homedir(), clock });
 const agesMs: number[] = [];
@@ -42,6 +43,7 @@ const app = await createApp({ config, file: null, credentials, clock, random: sy
 const ending = new AbortController();
 const loop = new LoopWatch(clock);
 const used = (): Record<string, number> => ({ ...ownUsage(), seconds: process.uptime(), longestBlockMs: loop.longestMs, longestOwnMs: loop.longestOwnMs, longBlocks: loop.long });
+let atReady = { within: 0, all: 0 };
 obey({
   use: () => tell({ use: true, ...used() }),
   gc: () => {
@@ -49,8 +51,10 @@ obey({
     tell({ gc: true, ...used() });
   },
   ages: () => {
-    tell({ ages: agesMs.length, p50Ms: quantile(agesMs, 0.5), p99Ms: quantile(agesMs, 0.99), maxMs: quantile(agesMs, 1) });
-    agesMs.length = 0;
+    void storedWithin40Ms().then((now) => {
+      const share = (now.within - atReady.within) / (now.all - atReady.all);
+      tell({ ages: agesMs.length, p50Ms: quantile(agesMs, 0.5), p99Ms: quantile(agesMs, 0.99), maxMs: quantile(agesMs, 1), withinShare: share });
+    });
   },
   stop: () => ending.abort(),
 });
@@ -59,8 +63,17 @@ const startedAt = clock.now();
 const running = app.run(ending.signal);
 while (!app.isReady() && !ending.signal.aborted) await clock.sleep(5, ending.signal);
 const objects = app.status().kinds.reduce((sum, kind) => sum + kind.objects, 0);
+if (options.stamped === true) atReady = await storedWithin40Ms();
 tell({ ready: true, objects, syncSeconds: (clock.now() - startedAt) / 1000, ...used() });
 await running;
 loop.end();
 tell({ stop: true, ...used() });
 process.exit(0);
+
+/** Changes by the product's own histogram, from receipt to durable: those within 40 ms, and all. */
+async function storedWithin40Ms(): Promise<{ readonly within: number; readonly all: number }> {
+  const { body } = await request(`${app.url}/metrics`);
+  const text = await body.text();
+  const count = (pattern: RegExp): number => Number(pattern.exec(text)?.[1] ?? Number.NaN);
+  return { within: count(/^kubefold_change_to_stored_seconds_bucket\{le="0\.04",resource="pods"\} (\d+)/m), all: count(/^kubefold_change_to_stored_seconds_count\{resource="pods"\} (\d+)/m) };
+}
