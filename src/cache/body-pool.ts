@@ -61,7 +61,7 @@ export class SlabPool implements BodyPool {
     source.copyTo(slab.bytes, start);
     slab.end = start + size;
     slab.live++;
-    return new PooledBody(slab, start, size, this.#release);
+    return new PooledBody(slab, start, source, this.#release);
   }
 
   /** Resolves when less than `share` of the limit is in use. Rejects with the signal's reason when it aborts. */
@@ -98,7 +98,7 @@ export class SlabPool implements BodyPool {
     this.#used += size;
     const slab: Slab = { bytes, end: size, live: 1 };
     if (!fits) this.#giant = slab;
-    return new PooledBody(slab, 0, size, this.#releaseLarge);
+    return new PooledBody(slab, 0, source, this.#releaseLarge);
   }
 
   readonly #release = (slab: Slab): void => {
@@ -131,14 +131,16 @@ export class SlabPool implements BodyPool {
 
 class PooledBody implements Body {
   readonly length: number;
+  readonly isChecked: boolean;
   readonly #start: number;
   readonly #onRelease: (slab: Slab) => void;
   #slab: Slab | null;
 
-  constructor(slab: Slab, start: number, length: number, onRelease: (slab: Slab) => void) {
+  constructor(slab: Slab, start: number, { size, isChecked }: ByteSource, onRelease: (slab: Slab) => void) {
     this.#slab = slab;
     this.#start = start;
-    this.length = length;
+    this.length = size;
+    this.isChecked = isChecked === true;
     this.#onRelease = onRelease;
   }
 

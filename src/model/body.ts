@@ -1,6 +1,8 @@
 /** Bytes that can be copied out once, now: a view into somebody else's buffer, valid only during the call it was handed to. */
 export interface ByteSource {
   readonly size: number;
+  /** The bytes were walked to their end and are JSON. When not, whoever makes them durable checks them first. */
+  readonly isChecked?: boolean | undefined;
   /** Writes exactly `size` bytes into `target` from `at` on. */
   copyTo(target: Uint8Array, at: number): void;
 }
@@ -11,6 +13,8 @@ export interface ByteSource {
  */
 export interface Body {
   readonly length: number;
+  /** As of the source it was copied from. */
+  readonly isChecked: boolean;
   /** A view, valid until release(). */
   bytes(): Uint8Array;
   release(): void;

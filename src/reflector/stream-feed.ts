@@ -33,6 +33,7 @@ export class StreamFeed {
     this.#reader = new WatchReader({
       kind: options.kind,
       apiVersion: options.apiVersion,
+      walk: 'metadata',
       onEvent: (type, object) => {
         if (options.isOver()) return;
         options.onEvent(type, object);

@@ -11,6 +11,8 @@ export interface Put {
   readonly meta: ObjectMeta;
   /** JSON, UTF-8. Only read until write() settles; the engine copies what it keeps longer. */
   readonly body: Uint8Array;
+  /** The body was found to be JSON before. Any other is checked by the engine, which rejects that row alone when it is none: no reader may meet it. */
+  readonly isChecked?: boolean | undefined;
   /**
    * What is stored of the object changed though the object did not (a mask): the stored revision may be written once more.
    * An older one still never, and the same body again is `unchanged`.

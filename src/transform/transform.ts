@@ -66,6 +66,8 @@ const encoder = new TextEncoder();
 /** One object's bytes in a buffer that grows to the largest object seen and is used again for the next. */
 class RewrittenObject implements ByteSource {
   #bytes = new Uint8Array(16 * 1024);
+  /** Made by JSON.stringify. */
+  readonly isChecked = true;
   #size = 0;
 
   get size(): number {

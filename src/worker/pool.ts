@@ -61,10 +61,15 @@ export class WorkerPool {
 
   /** Changes the number of workers, live. Fewer: those that hold keys finish them first. */
   resize(workers: number): void {
-    if (!Number.isInteger(workers) || workers < 1) throw new RangeError(`Cannot resize the worker pool of ${kindId(this.#options.kind)}: "workers" must be an integer >= 1, current value is ${workers}`);
+    if (!Number.isInteger(workers) || workers < 1)
+      throw new RangeError(`Cannot resize the worker pool of ${kindId(this.#options.kind)}: "workers" must be an integer >= 1, current value is ${workers}`);
     this.#target = workers;
     for (let index = 0; index < workers; index++) {
-      if (!this.#running.has(index)) this.#running.set(index, this.#work(index).finally(() => this.#running.delete(index)));
+      if (!this.#running.has(index))
+        this.#running.set(
+          index,
+          this.#work(index).finally(() => this.#running.delete(index)),
+        );
     }
   }
 
@@ -101,7 +106,10 @@ export class WorkerPool {
     if (jobs.length === 0) return;
     let outcomes: readonly Outcome[];
     try {
-      outcomes = await storage.write(jobs.map((job) => job.write), this.#options.records());
+      outcomes = await storage.write(
+        jobs.map((job) => job.write),
+        this.#options.records(),
+      );
     } catch (cause) {
       // The contract says that only a bug rejects. A bug must not lose keys either.
       log.error('storage rejected a batch, its keys will be tried again', { keys: jobs.length, error: messageOf(cause) });
@@ -174,7 +182,18 @@ export class WorkerPool {
         }
         if (taken.body === null) throw new Error(`Cannot write ${kindId(kind)} ${key}: decided to put without a body`);
         const meta = { key, uid: taken.uid, revision: taken.revision };
-        return { taken, write: { type: 'put', kind, meta, body: taken.body.bytes(), ...(taken.rewrite ? { rewrite: true } : {}), ...(taken.regressed ? { regressed: true } : {}) } };
+        return {
+          taken,
+          write: {
+            type: 'put',
+            kind,
+            meta,
+            body: taken.body.bytes(),
+            isChecked: taken.body.isChecked,
+            ...(taken.rewrite ? { rewrite: true } : {}),
+            ...(taken.regressed ? { regressed: true } : {}),
+          },
+        };
       }
       default:
         decision satisfies never;

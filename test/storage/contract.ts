@@ -72,6 +72,16 @@ export function storageContract(name: string, make: () => Promise<EngineUnderTes
       });
     });
 
+    test('a body that is not JSON is rejected alone, its neighbours are written; one that was checked before is not checked again', async () => {
+      const broken = put('a/bad', '1', { body: '{"spec":{]}', isChecked: false });
+      expect(await storage.write([put('a/x', '1'), broken, put('a/y', '1', { body: '{"n":1}' })], [])).toMatchObject([
+        { kind: 'written' },
+        { kind: 'rejected', error: expect.stringContaining('the object is not JSON') },
+        { kind: 'written' },
+      ]);
+      expect(await outcomes(storage, [put('a/empty', '1', { body: '', isChecked: false }), put('a/two', '1', { body: '{}{}', isChecked: false }), put('a/good', '1', { isChecked: false })])).toEqual(['rejected', 'rejected', 'written']);
+    });
+
     describe('a cluster whose history went back', () => {
       test('its objects replace rows of any revision, and are guarded again afterwards', async () => {
         await storage.write([put('a/x', '1005', { uid: 'before' })], []);

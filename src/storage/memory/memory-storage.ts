@@ -1,3 +1,4 @@
+import { jsonProblem } from '../../json/check.ts';
 import type { ObjectKey } from '../../model/key.ts';
 import { namespaceOf } from '../../model/key.ts';
 import type { KindId, Scope } from '../../model/kind.ts';
@@ -98,7 +99,9 @@ class MemoryStorage implements Storage, StorageReader {
   /** The rows stay, so that what was written can still be read and the same storage opened again. */
   async close(): Promise<void> {}
 
-  #put({ kind, meta, body, rewrite = false, regressed = false }: Put): Outcome {
+  #put({ kind, meta, body, isChecked = false, rewrite = false, regressed = false }: Put): Outcome {
+    const problem = isChecked ? null : jsonProblem(body);
+    if (problem !== null) return { kind: 'rejected', error: `the object is not JSON: ${problem}` };
     const id = kindId(kind);
     let table = this.#tables.get(id);
     if (table === undefined) {

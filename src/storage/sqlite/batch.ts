@@ -48,6 +48,7 @@ const IS_DELETE = 1;
 const IS_REWRITE = 2;
 const ANY_REVISION = 4;
 const IS_REGRESSED = 8;
+const IS_CHECKED = 16;
 
 /** Outcomes as they travel. `rejected` and `retry` have a text in the answer. */
 export const CODE = { written: 1, unchanged: 2, stale: 3, rejected: 4, retry: 5 } as const;
@@ -58,6 +59,7 @@ export interface Row {
   isDelete: boolean;
   isRewrite: boolean;
   isRegressed: boolean;
+  isChecked: boolean;
   group: string;
   resource: string;
   apiVersion: string;
@@ -140,6 +142,7 @@ export function* rowsOf(batch: BatchMessage): Generator<Row, void, undefined> {
     isDelete: false,
     isRewrite: false,
     isRegressed: false,
+    isChecked: false,
     group: '',
     resource: '',
     apiVersion: '',
@@ -163,6 +166,7 @@ export function* rowsOf(batch: BatchMessage): Generator<Row, void, undefined> {
     row.isDelete = (flags & IS_DELETE) !== 0;
     row.isRewrite = (flags & IS_REWRITE) !== 0;
     row.isRegressed = (flags & IS_REGRESSED) !== 0;
+    row.isChecked = (flags & IS_CHECKED) !== 0;
     row.group = kind.group;
     row.resource = kind.resource;
     row.apiVersion = kind.apiVersion;
@@ -189,5 +193,5 @@ export function resultAt(ints: Int32Array, index: number): number {
 
 function flagsOf(write: Write): number {
   if (write.type === 'delete') return IS_DELETE | (write.revision === null ? ANY_REVISION : 0);
-  return (write.rewrite === true ? IS_REWRITE : 0) | (write.regressed === true ? IS_REGRESSED : 0);
+  return (write.rewrite === true ? IS_REWRITE : 0) | (write.regressed === true ? IS_REGRESSED : 0) | (write.isChecked === true ? IS_CHECKED : 0);
 }

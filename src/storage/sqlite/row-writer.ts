@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { jsonProblem } from '../../json/check.ts';
 import { messageOf, StorageError } from '../../model/errors.ts';
 import { splitKindId } from '../../model/kind.ts';
 import { isNewer } from '../../model/revision.ts';
@@ -105,6 +106,11 @@ export class RowWriter {
   }
 
   #applyRow(row: Row, wallMs: number, onError: (error: string) => void): OutcomeCode {
+    const problem = row.isDelete || row.isChecked ? null : jsonProblem(row.body);
+    if (problem !== null) {
+      onError(`the object is not JSON: ${problem}`);
+      return CODE.rejected;
+    }
     try {
       if (row.isDelete ? this.#remove(row, wallMs) : this.#put(row, wallMs)) return CODE.written;
     } catch (cause) {
