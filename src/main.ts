@@ -54,7 +54,7 @@ async function main(args: readonly string[], context: CommandContext): Promise<n
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (entry === undefined) {
     const near = didYouMean(name, Object.keys(COMMANDS));
-    throw new UsageError(`kubefold has no command "${name}"${near === null ? '' : `; did you mean ${near}?`} See kubefold --help.`);
+    throw new UsageError(`kubefold has no command "${name}"${near === null ? '.' : `; did you mean ${near}?`} See kubefold --help.`);
   }
   if (rest.includes('--version')) {
     context.stdout(`kubefold ${VERSION}\n`);

@@ -108,7 +108,7 @@ function guarded<T>(command: Command, table: OptionTable, parse: () => T): T {
     const unknown = /Unknown option '(-{1,2})([^']+)'/.exec(message);
     if (unknown !== null) {
       const near = didYouMean(unknown[2] ?? '', Object.keys(table));
-      throw new UsageError(`kubefold ${command.name} has no option ${unknown[1]}${unknown[2]}${near === null ? '' : `; did you mean --${near}?`} See kubefold ${command.name} --help.`);
+      throw new UsageError(`kubefold ${command.name} has no option ${unknown[1]}${unknown[2]}${near === null ? '.' : `; did you mean --${near}?`} See kubefold ${command.name} --help.`);
     }
     throw new UsageError(`${message.split('. ')[0] ?? message}. See kubefold ${command.name} --help.`);
   }
