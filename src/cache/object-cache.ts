@@ -82,7 +82,8 @@ export class ObjectCache implements CacheReader {
 
   scope(scope: Scope): ScopeState {
     const state = this.#scopes.get(scope);
-    if (state === undefined) throw new Error(`Cannot find scope "${scope}" in this cache: it follows ${[...this.#scopes.keys()].map((name) => `"${name}"`).join(', ')}`);
+    if (state === undefined)
+      throw new Error(`Cannot find scope "${scope}" in this cache: it follows ${[...this.#scopes.keys()].map((name) => `"${name}"`).join(', ')}`);
     return state;
   }
 
@@ -259,7 +260,17 @@ export class ObjectCache implements CacheReader {
     if (entry === undefined) return null;
     const { pending: position, body } = entry;
     if (position === null) return null;
-    const taken: Taken = { key, gone: entry.gone, uid: entry.uid, revision: entry.revision, body, rewrite: entry.rewrite, regressed: entry.regressed, content: entry.content, position };
+    const taken: Taken = {
+      key,
+      gone: entry.gone,
+      uid: entry.uid,
+      revision: entry.revision,
+      body,
+      rewrite: entry.rewrite,
+      regressed: entry.regressed,
+      content: entry.content,
+      position,
+    };
     entry.pending = null;
     entry.body = null;
     entry.rewrite = false;

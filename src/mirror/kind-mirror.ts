@@ -167,7 +167,11 @@ export class KindMirror {
   async #retireRecords(isOver: (scope: Scope) => boolean): Promise<void> {
     const { storage } = this.#options;
     const records = (await storage.scopes()).filter(({ kind, scope }) => kind === this.id && isOver(scope));
-    if (records.length > 0) await storage.write([], records.map((record) => ({ ...record, retired: true })));
+    if (records.length > 0)
+      await storage.write(
+        [],
+        records.map((record) => ({ ...record, retired: true })),
+      );
   }
 
   get scopeStatus(): ReadonlyMap<Scope, ReflectorStatus> {
@@ -293,7 +297,11 @@ export class KindMirror {
       content = result.contentHash;
     }
     const meta = { key, uid: object.uid, revision: object.revision };
-    this.#count(this.cache.see(state, meta, this.#now, content, () => pool.store(source)), key, priority);
+    this.#count(
+      this.cache.see(state, meta, this.#now, content, () => pool.store(source)),
+      key,
+      priority,
+    );
     if (this.#refill.waiting > 0) this.#refill.delivered(key);
   }
 

@@ -99,7 +99,8 @@ describe('lists', () => {
   test('a list of one namespace sweeps that namespace only', () => {
     const pool = new SlabPool(1024 * 1024);
     const cache = new ObjectCache(['a', 'b']);
-    for (const namespace of ['a', 'b']) cache.see(cache.scope(namespace), { key: objectKey(namespace, 'x'), uid: namespace, revision: '1' }, 0, null, () => pool.store(text('{}')));
+    for (const namespace of ['a', 'b'])
+      cache.see(cache.scope(namespace), { key: objectKey(namespace, 'x'), uid: namespace, revision: '1' }, 0, null, () => pool.store(text('{}')));
     cache.beginList(cache.scope('a'));
     expect(cache.sweep(cache.scope('a'), '2', 0)).toEqual(['a/x']);
     expect(cache.size).toBe(1);
@@ -295,7 +296,10 @@ test('a delete after several writes of unknown outcome names every uid that the 
   const state = cache.scope('');
   see('1', 'u1');
   cache.settle(cache.take(key) as Taken, 0, state);
-  for (const [revision, uid] of [['2', 'u2'], ['3', 'u3']] as const) {
+  for (const [revision, uid] of [
+    ['2', 'u2'],
+    ['3', 'u3'],
+  ] as const) {
     see(revision, uid);
     cache.giveBack(cache.take(key) as Taken, state, true);
   }
@@ -446,7 +450,8 @@ test('whatever happens in whatever order, the rows end equal to the cluster, the
       while (hands.length > 0) finish('written');
       expect([...rows].sort()).toEqual([...cluster].sort());
       expect(state.watermark).toBe(String(revision));
-      for (const [, entry] of cache.entries()) expect({ gone: entry.gone, body: entry.body, pending: entry.pending }).toEqual({ gone: false, body: null, pending: null });
+      for (const [, entry] of cache.entries())
+        expect({ gone: entry.gone, body: entry.body, pending: entry.pending }).toEqual({ gone: false, body: null, pending: null });
     }),
     { numRuns: 500 },
   );

@@ -25,9 +25,17 @@ test.each<[string, Partial<Situation>, Record<string, readonly string[]>]>([
   ['absent for the first time: nothing yet, ask again', { running: plans(plan('a.g')), stored: ['a.g', 'b.g'] }, { missing: ['a.g', 'b.g'] }],
   ['absent for the second time in a row: gone', { running: plans(plan('a.g')), stored: ['a.g'], missing: new Set(['a.g']) }, { retire: ['a.g'] }],
   ['back again: goes on', { running: plans(plan('a.g')), wanted: plans(plan('a.g')), missing: new Set(['a.g']) }, { retune: ['a.g'] }],
-  ['its group is broken: nothing is concluded, and the absences start again', { running: plans(plan('a.g')), stored: ['a.g', 'b.g'], broken: ['g/v1'], missing: new Set(['a.g', 'b.g']) }, {}],
+  [
+    'its group is broken: nothing is concluded, and the absences start again',
+    { running: plans(plan('a.g')), stored: ['a.g', 'b.g'], broken: ['g/v1'], missing: new Set(['a.g', 'b.g']) },
+    {},
+  ],
   ['another group is broken: no reason', { running: plans(plan('a.g')), broken: ['gg/v1', 'v1'], missing: new Set(['a.g']) }, { retire: ['a.g'] }],
-  ['the core group is broken: its kinds stay', { running: plans(plan('pods')), stored: ['pods', 'nodes'], broken: ['v1'], missing: new Set(['pods', 'nodes']) }, {}],
+  [
+    'the core group is broken: its kinds stay',
+    { running: plans(plan('pods')), stored: ['pods', 'nodes'], broken: ['v1'], missing: new Set(['pods', 'nodes']) },
+    {},
+  ],
 ])('%s', (_name, situation, expected) => {
   expect(named(reconcile({ ...NOTHING, ...situation }))).toEqual(expected);
 });

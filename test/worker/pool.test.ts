@@ -39,10 +39,13 @@ class World {
       parked: this.parked,
       clock: this.clock,
       log: silentLogger,
-      events: { settled: (op, outcome) => {
+      events: {
+        settled: (op, outcome) => {
           this.onSettled();
           this.settled.push(`${op} ${outcome}`);
-        }, stored: (seconds) => void this.latencies.push(seconds) },
+        },
+        stored: (seconds) => void this.latencies.push(seconds),
+      },
       readAgain: (key) => void this.readAgain.push(key),
       isCrowded: () => this.isCrowded,
       records: () => [],
@@ -113,7 +116,10 @@ describe('workers', () => {
     await world.settle();
     world.put('a', 2);
     for (let index = 0; index < 500; index++) world.put(`other-${index}`, 3);
-    world.storage.fault = (write) => (write.type === 'put' && write.meta.revision === '1' ? (expect(Buffer.from(write.body).toString()).toBe('a@1'), null) : null);
+    world.storage.fault = (write) => {
+      if (write.type === 'put' && write.meta.revision === '1') expect(Buffer.from(write.body).toString()).toBe('a@1');
+      return null;
+    };
     open();
     await world.settle();
     expect(world.rows()['pods/ns/a']).toBe('a@2');
@@ -122,7 +128,8 @@ describe('workers', () => {
   test('CT-T8: a failed write is tried again with a growing delay, others go on meanwhile', async () => {
     world = new World();
     let failures = 3;
-    world.storage.fault = (write) => (write.type === 'put' && write.meta.uid === 'bad' && failures-- > 0 ? { outcome: { kind: 'retry', error: 'disk full' }, happened: false } : null);
+    world.storage.fault = (write) =>
+      write.type === 'put' && write.meta.uid === 'bad' && failures-- > 0 ? { outcome: { kind: 'retry', error: 'disk full' }, happened: false } : null;
     world.put('bad', 1);
     world.put('good', 2);
     await world.settle();
@@ -217,7 +224,8 @@ describe('workers', () => {
 
   test('a parked object that is deleted, or was never stored, is let go of', async () => {
     world = new World();
-    world.storage.fault = (write) => (write.type === 'put' && write.meta.revision !== '1' ? { outcome: { kind: 'rejected', error: 'too large' }, happened: false } : null);
+    world.storage.fault = (write) =>
+      write.type === 'put' && write.meta.revision !== '1' ? { outcome: { kind: 'rejected', error: 'too large' }, happened: false } : null;
     world.put('stored', 1);
     await world.settle();
     world.put('stored', 2);
@@ -238,7 +246,8 @@ describe('workers', () => {
     world.storage.gate = new Promise((resolve) => {
       open = resolve;
     });
-    world.storage.fault = (write) => (write.type === 'put' && write.meta.revision === '2' ? { outcome: { kind: 'rejected', error: 'no' }, happened: false } : null);
+    world.storage.fault = (write) =>
+      write.type === 'put' && write.meta.revision === '2' ? { outcome: { kind: 'rejected', error: 'no' }, happened: false } : null;
     world.put('a', 2, 'a', 0, 'y');
     await world.settle();
     world.put('a', 3, 'a', 0, 'y');
@@ -297,7 +306,8 @@ describe('workers', () => {
 
   test('a rejected object is parked alone; a change of it is tried again and released', async () => {
     world = new World();
-    world.storage.fault = (write) => (write.type === 'put' && Buffer.from(write.body).toString() === 'bad@1' ? { outcome: { kind: 'rejected', error: 'too large' }, happened: false } : null);
+    world.storage.fault = (write) =>
+      write.type === 'put' && Buffer.from(write.body).toString() === 'bad@1' ? { outcome: { kind: 'rejected', error: 'too large' }, happened: false } : null;
     world.put('bad', 1);
     world.put('good', 2);
     await world.pass(600_000);
