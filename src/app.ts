@@ -154,6 +154,7 @@ async function listen(config: Config, mirror: Mirror): Promise<Web | null> {
       secured: certFile !== null && keyFile !== null && tokenFile !== null ? { certFile, keyFile, tokenFile } : null,
     });
   } catch (cause) {
+    if (cause instanceof UsageError) throw cause;
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
     throw listenFailure(config.listen, code);
   }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { timingSafeEqual } from 'node:crypto';
+import { messageOf, UsageError } from '../model/errors.ts';
 import type { MirrorStatus } from '../model/status.ts';
 import { STATUS_PAGE } from './page.ts';
 import { readiness } from './readiness.ts';
@@ -30,7 +31,16 @@ const MAX_CONNECTIONS = 256;
 export async function startWeb(options: WebOptions): Promise<Web> {
   const { secured } = options;
   const limits = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: MAX_HEADER_BYTES };
-  const listener: RequestListener = (request, response) => void answer(options, request, response);
+  // Whatever a request does to us stays its own trouble: a rejection that nobody takes would end the process.
+  const listener: RequestListener = (request, response) => {
+    answer(options, request, response).catch(() => {
+      if (response.headersSent) response.destroy();
+      else send(response, 500, 'text/plain; charset=utf-8', 'this could not be answered\n');
+    });
+  };
+  if (secured !== null && readToken(secured.tokenFile) === null) {
+    throw new UsageError(`auth.tokenFile ${secured.tokenFile} cannot be read or is empty: put one bearer token into it.`);
+  }
   const server: Server = secured === null ? createServer(limits, listener) : await tlsServer(secured, limits, listener);
   server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
@@ -54,11 +64,17 @@ export async function startWeb(options: WebOptions): Promise<Web> {
 
 async function tlsServer(secured: { readonly certFile: string; readonly keyFile: string }, limits: ServerOptions, listener: RequestListener): Promise<Server> {
   const { createServer: createTlsServer } = await import('node:https');
-  return createTlsServer({ ...limits, cert: readFileSync(secured.certFile), key: readFileSync(secured.keyFile) }, listener);
+  try {
+    return createTlsServer({ ...limits, cert: readFileSync(secured.certFile), key: readFileSync(secured.keyFile) }, listener);
+  } catch (cause) {
+    throw new UsageError(`tls.certFile ${secured.certFile} and tls.keyFile ${secured.keyFile} cannot be used: ${messageOf(cause)}. They must be a certificate chain and its private key, in PEM.`);
+  }
 }
 
 async function answer(options: WebOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const url = new URL(request.url ?? '/', 'http://localhost');
+  // Not every request target is a URL: `//` is none.
+  const url = URL.parse(request.url ?? '/', 'http://localhost');
+  if (url === null) return send(response, 400, 'text/plain; charset=utf-8', 'the path of the request cannot be read\n');
   if (request.method !== 'GET' && request.method !== 'HEAD') return send(response, 405, 'text/plain; charset=utf-8', 'only GET and HEAD are answered here\n');
   // Probes of a kubelet carry no credentials, and learn nothing but yes or no.
   if (url.pathname === '/livez') return send(response, 200, 'text/plain; charset=utf-8', 'ok\n');
@@ -93,9 +109,21 @@ async function answer(options: WebOptions, request: IncomingMessage, response: S
 function isAllowed({ secured }: WebOptions, request: IncomingMessage): boolean {
   if (secured === null) return true;
   // Read at each request, so that a rotated token works at once.
-  const wanted = Buffer.from(`Bearer ${readFileSync(secured.tokenFile, 'utf8').trim()}`);
+  const token = readToken(secured.tokenFile);
+  if (token === null) return false;
+  const wanted = Buffer.from(`Bearer ${token}`);
   const given = Buffer.from(request.headers.authorization ?? '');
-  return wanted.length === given.length && wanted.length > 'Bearer '.length && timingSafeEqual(wanted, given);
+  return wanted.length === given.length && timingSafeEqual(wanted, given);
+}
+
+/** Null when there is none: then nobody is let in. */
+function readToken(path: string): string | null {
+  try {
+    const token = readFileSync(path, 'utf8').trim();
+    return token === '' ? null : token;
+  } catch {
+    return null;
+  }
 }
 
 function send(response: ServerResponse, code: number, contentType: string, text: string): void {
