@@ -6,6 +6,8 @@ export interface BenchContext {
   readonly rounds: number;
   /** Instead of the benchmark's own number of pods; null for that. */
   readonly pods: number | null;
+  /** Instead of the benchmark's own number of events; null for that. */
+  readonly events: number | null;
   /** Folder of the two peer programs; null when none was named. */
   readonly peers: string | null;
   /** The program as it is published: a file below `src/`, named without its suffix, compiled. */

@@ -34,6 +34,7 @@ const BENCHES: Readonly<Record<string, { readonly summary: string; readonly load
 const OPTIONS = {
   rounds: { type: 'string', default: '3' },
   pods: { type: 'string' },
+  events: { type: 'string' },
   json: { type: 'string' },
   peers: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -50,6 +51,7 @@ ${rows.join('\n')}
 
   --rounds N    how often the contestants take turns; the median counts. Default 3.
   --pods N      instead of the number of pods that the question names
+  --events N    the same for the events of ingest
   --json FILE   writes the report as JSON, too
   --peers DIR   the folder of gomirror and goload, the client-go mirror and the load generator. Default: KUBEFOLD_PEERS.
 
@@ -77,7 +79,8 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     const say = (text: string): void => void process.stderr.write(`… ${text}\n`);
     const program = name === 'queue' ? (file: string) => file : compile(folder);
-    const report = await bench.run({ rounds: count('rounds', values.rounds), pods: values.pods === undefined ? null : count('pods', values.pods), peers: values.peers ?? process.env['KUBEFOLD_PEERS'] ?? null, program, folder, say });
+    const optional = (option: 'pods' | 'events'): number | null => (values[option] === undefined ? null : count(option, values[option]));
+    const report = await bench.run({ rounds: count('rounds', values.rounds), pods: optional('pods'), events: optional('events'), peers: values.peers ?? process.env['KUBEFOLD_PEERS'] ?? null, program, folder, say });
     if (report === null) return 0;
     const stolen = stolenPercent(before, machineTime());
     process.stdout.write(`${formatReport(report)}  ${stolen.toFixed(1)} % of the machine's time was given to others${stolen > 5 ? ': too much for these figures to say anything' : ''}.\n`);

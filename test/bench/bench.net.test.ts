@@ -37,7 +37,7 @@ test('a small first sync is measured against the plain limit and reported, as JS
 });
 
 test('a small stream of events is taken in by both contestants, none missed', async () => {
-  const { code, stdout, stderr } = await bench('ingest', '--pods', '50', '--rounds', '1');
+  const { code, stdout, stderr } = await bench('ingest', '--pods', '50', '--events', '1000', '--rounds', '1');
   expect(code, stderr).toBeLessThan(2);
   expect(stdout).toContain('events a CPU second at 10 KB, against the informer:');
 });
