@@ -36,9 +36,21 @@ describe('a watch line read no further than metadata', () => {
     expect(seen).toEqual([{ kept: `{"kind":"Pod","apiVersion":"v1",${KEPT_META},"spec":{"a":"}}"},"status":{}}`, revision: '7', isChecked: false }]);
   });
 
-  test('an object that ends with metadata, or whose kind comes late, was walked to its end', () => {
+  test('an object that ends with metadata, or whose kind comes late, is found as well', () => {
     const { seen } = read(`{"type":"ADDED","object":{"kind":"Pod","apiVersion":"v1",${META}}}\n{"type":"ADDED","object":{${META},"kind":"Pod","apiVersion":"v1"}}\n`);
-    expect(seen.map(({ isChecked }) => isChecked)).toEqual([true, true]);
+    expect(seen.map(({ kept }) => kept)).toEqual([`{"kind":"Pod","apiVersion":"v1",${KEPT_META}}`, `{${KEPT_META},"kind":"Pod","apiVersion":"v1"}`]);
+  });
+
+  test('metadata that is not JSON gives no object, or one that is marked unchecked; never an error of the stream', () => {
+    fc.assert(
+      fc.property(fc.nat(META.length), fc.constantFrom('', '"', '\\\\', '{', '}', ']', ','), (at, insert) => {
+        const broken = META.slice(0, at) + insert + META.slice(at + 1);
+        const { seen, damaged } = read(`{"type":"ADDED","object":{"kind":"Pod","apiVersion":"v1",${broken},"spec":{}}}\n`);
+        expect(seen.length + damaged.length).toBe(1);
+        for (const { isChecked } of seen) expect(isChecked).toBe(false);
+      }),
+      { numRuns: 2_000 },
+    );
   });
 
   test('a line whose object does not stand last is walked whole', () => {
