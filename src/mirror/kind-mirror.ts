@@ -354,7 +354,8 @@ function selectorsOf(plan: KindPlan): Pick<ListQuery, 'labelSelector' | 'fieldSe
   return { labelSelector: plan.labelSelector ?? undefined, fieldSelector: plan.fieldSelector ?? undefined };
 }
 
-async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+/** Waits for `work`, but not longer than until `signal` aborts. */
+export async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
   // The promise is looked at in any case, so that a failure after the abort is nobody's unhandled rejection.
   await new Promise<void>((resolve, reject) => {
     if (signal.aborted) resolve();

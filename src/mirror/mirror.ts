@@ -13,7 +13,7 @@ import { messageOf } from '../model/errors.ts';
 import { type Kind, type KindId, kindId, splitKindId } from '../model/kind.ts';
 import type { Storage } from '../storage/storage.ts';
 import { HistoryGuard } from './history-guard.ts';
-import { KindMirror } from './kind-mirror.ts';
+import { KindMirror, untilAborted } from './kind-mirror.ts';
 import { isComplete, kindStatus } from './kind-status.ts';
 import { type KindGauges, Metrics } from './metrics.ts';
 import type { MirrorStatus } from '../model/status.ts';
@@ -70,6 +70,8 @@ export class Mirror {
   #phase: 'connecting' | 'running' | 'stopping' = 'connecting';
   #error: string | null = null;
   #wake: (() => void) | null = null;
+  /** Aborts when the end of the mirror must not wait any longer, whatever is being stopped or removed just then. Set by run(). */
+  #hurry = new AbortController().signal;
   /** Monotonic times at which discovery is to be asked again. */
   #due: number[] = [];
 
@@ -88,6 +90,7 @@ export class Mirror {
 
   /** Mirrors until `signal` aborts, then writes what is dirty until `hurry` aborts. Storage must be open. */
   async run(signal: AbortSignal, hurry: AbortSignal): Promise<void> {
+    this.#hurry = hurry;
     const flushing = this.#flushLoop(signal);
     let guarding = Promise.resolve();
     try {
@@ -106,7 +109,8 @@ export class Mirror {
       this.#phase = 'stopping';
       await Promise.all([...this.#kinds.values()].map(({ mirror }) => mirror.stop(hurry)));
       this.#kinds.clear();
-      await flushing;
+      // A flush may wait for storage, too.
+      await untilAborted(flushing, hurry);
       await guarding;
     }
   }
@@ -213,7 +217,10 @@ export class Mirror {
       log.info('removing the rows of a kind that is not mirrored any more', { kind: id });
       await this.#retire(id);
     }
-    for (const plan of done.restart) await this.#restart(plan, signal);
+    for (const plan of done.restart) {
+      if (signal.aborted) return;
+      await this.#restart(plan);
+    }
     for (const plan of done.retune) this.#kinds.get(plan.id)?.mirror.retune(plan);
     for (const plan of done.start) {
       if (signal.aborted) return;
@@ -244,14 +251,14 @@ export class Mirror {
     this.#kinds.set(id, { mirror, plan });
   }
 
-  async #restart(plan: KindPlan, signal: AbortSignal): Promise<void> {
+  async #restart(plan: KindPlan): Promise<void> {
     const { id } = plan;
     const running = this.#kinds.get(id);
-    if (running === undefined || signal.aborted) return;
+    if (running === undefined) return;
     this.#options.log.info('rules or version of a kind changed, starting it anew', { kind: id, version: plan.kind.version });
     if (storesDifferently(running.plan, plan)) this.#rewrites.add(id);
     else if (isComplete(running.mirror)) this.#rewrites.delete(id);
-    await running.mirror.stop(signal);
+    await running.mirror.stop(this.#hurry);
     this.#kinds.delete(id);
     await this.#start(plan);
   }
@@ -259,12 +266,12 @@ export class Mirror {
   /** Stops a kind and removes its rows. */
   async #retire(id: KindId): Promise<void> {
     const running = this.#kinds.get(id);
-    if (running !== undefined) await running.mirror.stop(new AbortController().signal);
+    if (running !== undefined) await running.mirror.stop(this.#hurry);
     this.#kinds.delete(id);
     this.#rewrites.delete(id);
     await this.#start(retiredPlan(id));
     const retiring = this.#kinds.get(id)?.mirror;
-    await retiring?.stop(new AbortController().signal);
+    await retiring?.stop(this.#hurry);
     await retiring?.retire();
     this.#kinds.delete(id);
   }

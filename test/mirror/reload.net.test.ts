@@ -1,5 +1,7 @@
-import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ObjectTree } from '../../src/hollow/objects.ts';
+import { systemClock } from '../../src/kit/clock.ts';
 import { seedCluster } from '../../src/hollow/load.ts';
 import { type Hollow, startHollow } from '../../src/hollow/server.ts';
 import { spawn } from '../support/spawn.ts';
@@ -72,7 +74,7 @@ test('a mask that comes later rewrites the rows that are there, and its end as w
   mirror.configure({ resources: [{ kinds: ['nodes'], mask: ['metadata.labels.*'] }] });
   const masked = Object.fromEntries(Object.keys(hollow.list('nodes')[0]?.metadata?.labels ?? {}).map((key) => [key, '***']));
   expect(masked).not.toEqual({});
-  const stored = (tree: Parameters<NonNullable<Parameters<typeof mirror.copy.differences>[1]>['stored'] & object>[0], kind: string): typeof tree =>
+  const stored = (tree: ObjectTree, kind: string): ObjectTree =>
     kind === 'nodes' ? { ...tree, metadata: { ...tree.metadata, labels: masked } } : tree;
   await mirror.copy.equals(hollow, { kinds: ALL, stored });
   mirror.configure({});
@@ -111,6 +113,73 @@ test('limits apply live', async () => {
   await until('the writes wait', () => (mirror.kind('configmaps')?.unsettled ?? 0) > 0, { everyMs: 2 });
   mirror.configure({});
   await mirror.copy.equals(hollow, { kinds: ALL });
+});
+
+test('namespaces that are followed one by one: the rows of those left out go, and a change of the list brings others', async () => {
+  const inNamespaces = (...names: string[]) => ({
+    kinds: ALL,
+    stored: (tree: ObjectTree, kind: string): ObjectTree | null => (kind === 'pods' && !names.includes(tree.metadata?.namespace ?? '') ? null : tree),
+  });
+  mirror.configure({ resources: [{ kinds: ['pods'], namespaces: { include: ['load-000', 'default'] } }] });
+  await mirror.copy.equals(hollow, inNamespaces('load-000', 'default'));
+  mirror.configure({ resources: [{ kinds: ['pods'], namespaces: { include: ['load-001'] } }] });
+  await mirror.copy.equals(hollow, inNamespaces('load-001'));
+  hollow.create('pods', { metadata: { name: 'one-more', namespace: 'load-001' }, spec: { containers: [] } });
+  await mirror.copy.equals(hollow, inNamespaces('load-001'));
+  mirror.configure({});
+  await mirror.copy.equals(hollow, { kinds: ALL });
+});
+
+test('a rule may name a kind that comes later with its CRD', async () => {
+  const names = { plural: 'gadgets', singular: 'gadget', kind: 'Gadget' };
+  mirror.configure({ resources: [{ kinds: ['gadgets.example.com'], mask: ['spec.token'] }] });
+  await until('it warns of the kind', () => mirror.app.status().warnings.some((text) => /no kind "gadgets\.example\.com"/.test(text)), { everyMs: 20 });
+  hollow.create('customresourcedefinitions.apiextensions.k8s.io', {
+    metadata: { name: 'gadgets.example.com' },
+    spec: { group: 'example.com', scope: 'Cluster', names, versions: [{ name: 'v1', served: true, storage: true }] },
+  });
+  hollow.create('gadgets.example.com', { apiVersion: 'example.com/v1', kind: 'Gadget', metadata: { name: 'a' }, spec: { token: 'canary', size: 1 } });
+  await until('it is mirrored', () => mirror.copy.row('gadgets.example.com', 'a'), { everyMs: 20 });
+  expect(mirror.copy.row('gadgets.example.com', 'a')?.body['spec']).toEqual({ token: '***', size: 1 });
+  await until('the warning is gone', () => mirror.app.status().warnings.length === 0, { everyMs: 20 });
+  hollow.delete('customresourcedefinitions.apiextensions.k8s.io', 'gadgets.example.com');
+  await mirror.copy.equals(hollow, { kinds: ALL });
+  mirror.configure({});
+});
+
+test('Secrets go from hashed to plain and back to nothing as rules say', async () => {
+  mirror.configure({ resources: [{ kinds: ['secrets'] }] });
+  const data = (): Record<string, string> | undefined => mirror.copy.row('secrets', 'default/s')?.body['data'] as Record<string, string> | undefined;
+  await until('hashed', () => data(), { everyMs: 20 });
+  expect(data()?.['a']).not.toBe('YQ==');
+  mirror.configure({ resources: [{ kinds: ['secrets'], secrets: 'plain' }] });
+  await until('plain', () => data()?.['a'] === 'YQ==', { everyMs: 20 });
+  mirror.configure({ resources: [{ kinds: ['secrets'] }] });
+  await until('hashed again', () => data() !== undefined && data()?.['a'] !== 'YQ==', { everyMs: 20 });
+  mirror.configure({});
+  await mirror.copy.equals(hollow, { kinds: ALL });
+});
+
+test('a configuration that is removed or emptied changes nothing, and says so', async () => {
+  mirror.configure({ workers: { pods: 8 } });
+  await until('it is applied', () => mirror.kind('pods')?.workers === 8, { everyMs: 20 });
+  rmSync(mirror.dir.file('kubefold.yaml'));
+  await until('its absence is told', () => mirror.app.status().warnings.some((text) => /there is no such file/.test(text)), { everyMs: 20 });
+  mirror.configure('');
+  await until('its emptiness is told', () => mirror.app.status().warnings.some((text) => /has become empty/.test(text)), { everyMs: 20 });
+  expect(mirror.kind('pods')?.workers).toBe(8);
+  mirror.configure({});
+  await until('all is well', () => mirror.kind('pods')?.workers === 4 && mirror.app.status().warnings.length === 0, { everyMs: 20 });
+});
+
+test('an end while the rows of a kind are being removed slowly takes no longer than the grace', async () => {
+  await using other = await TestMirror.start(hollow, { follow: true, config: { shutdown: { graceSeconds: 5 } } });
+  await other.ready();
+  other.configure({ shutdown: { graceSeconds: 5 }, limits: { storage: { concurrency: 1, perSecond: 1 } }, resources: [{ kinds: ['pods'], mirror: false }] });
+  await until('rows are being removed', () => /removing the rows of a kind/.test(other.log) && (other.kind('pods')?.unsettled ?? 0) > 0, { everyMs: 5 });
+  const startMs = systemClock.now();
+  await other.stop();
+  expect(systemClock.now() - startMs).toBeLessThan(5_000);
 });
 
 test('the real program follows a mounted ConfigMap through the swap of ..data', async () => {

@@ -91,7 +91,7 @@ describe('the real program', () => {
     expect(verdict.code).toBe(0);
     hollow.delete('pods', hollow.keys('pods')[0] ?? '');
     const later = await kubefold(['verify', '--kubeconfig', dir.file('kubeconfig'), '--storage', `sqlite:${dir.file('copy.db')}`]);
-    expect(later.stdout).toMatch(/in the copy, but not in the cluster[^]*different: /);
+    expect(later.stdout).toMatch(/in the copy, but not in the cluster[\s\S]*different: /);
     expect(later.code).toBe(1);
   });
 

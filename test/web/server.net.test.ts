@@ -151,7 +151,7 @@ describe('beyond loopback', () => {
   }
 
   test.each([
-    ['neither TLS nor token', {}, /loopback address unless tls is set[^]*unless auth is set/],
+    ['neither TLS nor token', {}, /loopback address unless tls is set[\s\S]*unless auth is set/],
     ['TLS without a token', { tls: secured.tls }, /loopback address unless auth is set/],
     ['a token without TLS', { auth: secured.auth }, /loopback address unless tls is set/],
     ['a TokenReview, which this release cannot do yet', { tls: secured.tls, auth: { tokenReview: true } }, /needs .*auth\.tokenFile/],
