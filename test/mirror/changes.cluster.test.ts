@@ -1,11 +1,12 @@
 import { writeFileSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ControlPlane } from '../cluster/control-plane.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 import { apply, applyCrd, configMap, crd, deployment, podsRun, populate } from './support/ground.ts';
-import { query } from './support/independent-comparison.ts';
+import { compareEveryObject, query } from './support/independent-comparison.ts';
 import { MirrorProcess } from './support/mirror-process.ts';
 
 /**
@@ -212,4 +213,32 @@ test('a broken aggregated API hides no other kind, and nothing of its group is c
   expect(await mirror.verify()).toMatchObject({ code: 2, differences: 0, unknown: 1 });
   await plane.kubectl(['delete', 'apiservice', name]);
   await mirror.provesExact(plane);
+});
+
+test('both comparisons see a row that is missing, one too many, another content and another revision', async () => {
+  await mirror.provesExact(plane);
+  const tampered = dir.file('tampered.db');
+  query(database, 'VACUUM INTO ?', tampered);
+  const db = new DatabaseSync(tampered);
+  db.exec(`
+    DELETE FROM objects WHERE resource = 'configmaps' AND name = 'large';
+    INSERT INTO objects SELECT cluster, api_group, resource, namespace, 'ghost', api_version, kind, uid, resource_version, hash, epoch, written_at,
+      json_set(body, '$.metadata.name', 'ghost') FROM objects WHERE name = 'kube-root-ca.crt' AND namespace = 'default';
+    UPDATE objects SET body = json_set(body, '$.data.empty', 'full') WHERE resource = 'configmaps' AND name = 'unusual';
+    UPDATE objects SET resource_version = '1', body = json_set(body, '$.metadata.resourceVersion', '1')
+      WHERE resource = 'configmaps' AND name = 'kube-root-ca.crt' AND namespace = 'kube-system';
+  `);
+  db.close();
+  // The cluster itself may move on meanwhile, but no config map of it does.
+  const { differences } = await compareEveryObject(plane, tampered);
+  expect(differences.filter((text) => text.includes('configmaps')).toSorted()).toEqual([
+    expect.stringMatching(/^configmaps default unusual: the body differs at \.data\.empty: found "full", must be ""$/),
+    expect.stringMatching(/^configmaps kube-system kube-root-ca\.crt: the body differs at \.metadata\.resourceVersion/),
+    expect.stringMatching(/^no row: configmaps default large/),
+    expect.stringMatching(/^surplus row: configmaps default ghost/),
+  ]);
+  const verify = await mirror.verify(tampered);
+  expect(verify).toMatchObject({ code: 1, verdict: 'different' });
+  const drifts = [...verify.stdout.matchAll(/"kind":"configmaps".*?"drift":"(\w+)"/g)].map((match) => match[1]);
+  expect(drifts.toSorted()).toEqual(['body', 'missing', 'revision', 'surplus']);
 });

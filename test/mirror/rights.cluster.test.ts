@@ -168,7 +168,11 @@ test('a service account that is deleted is told as such, and its rows stay', asy
   await mirror.child.printed(/"waiting for the API server"/, { on: 'stderr' });
   expect((await mirror.get('/readyz')).text).toMatch(/401.*Unauthorized/);
   expect(rows(database, 'configmaps')).toBe(before);
-  expect(await mirror.verify()).toMatchObject({ code: 2, verdict: 'could not tell', stdout: expect.stringMatching(/the credentials are missing, wrong or expired/) });
+  expect(await mirror.verify()).toMatchObject({
+    code: 2,
+    verdict: 'could not tell',
+    stdout: expect.stringMatching(/the credentials are missing, wrong or expired/),
+  });
   await mirror.stop();
 });
 

@@ -68,6 +68,17 @@ export class MirrorProcess implements AsyncDisposable {
     }
   }
 
+  /** Until no kind waits or lists: what comes next is told by a watch. */
+  async watchesAll(withinMs = 60_000): Promise<void> {
+    const look = async (): Promise<boolean> => {
+      const { kinds } = JSON.parse((await this.get('/status.json')).text) as { readonly kinds: readonly { readonly id: string; readonly state: string }[] };
+      const others = kinds.filter(({ state }) => state !== 'watching').map(({ id, state }) => `${id} is ${state}`);
+      if (others.length > 0 || kinds.length === 0) throw new Error(others.join(', '));
+      return true;
+    };
+    await until('every kind is watched', look, { withinMs });
+  }
+
   /** The sum of a metric's samples whose labels include `labels`, as `resource="pods"`. */
   async metric(name: string, ...labels: readonly string[]): Promise<number> {
     const { text } = await this.get('/metrics');
@@ -75,9 +86,10 @@ export class MirrorProcess implements AsyncDisposable {
     return samples.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
   }
 
-  /** Runs `kubefold verify` with the same flags. */
-  async verify(): Promise<Verdict> {
-    const { code, stdout, stderr } = await run(process.execPath, ['src/main.ts', 'verify', ...flagsOf(this.#options), '--json'], {
+  /** Runs `kubefold verify` with the same flags, against another file if one is named. */
+  async verify(database = this.#options.database): Promise<Verdict> {
+    const flags = flagsOf({ ...this.#options, database });
+    const { code, stdout, stderr } = await run(process.execPath, ['src/main.ts', 'verify', ...flags, '--json'], {
       cwd: ROOT,
       withinMs: 90_000,
     });
