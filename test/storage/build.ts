@@ -29,7 +29,7 @@ export function del(name: string, revision: string | null, more: { kind?: Kind; 
 }
 
 export function scope(watermark: string | null, more: Partial<ScopeRecord> = {}): ScopeRecord {
-  return { kind: 'pods', scope: '', watermark, listedAt: 1_700_000_000_000, heardAt: 1_700_000_000_500, objects: 3, complete: true, ...more };
+  return { kind: 'pods', scope: '', watermark, listedAt: 1_700_000_000_000, heardAt: 1_700_000_000_500, objects: 3, complete: true, stored: 'form-1', ...more };
 }
 
 /** The kinds of the outcomes of one write() call. */

@@ -93,7 +93,7 @@ export function storageContract(name: string, make: () => Promise<EngineUnderTes
     });
 
     test('the record of a retired scope is removed, the others stay', async () => {
-      const record = { watermark: '5', listedAt: 1, heardAt: 1, objects: 0, complete: true };
+      const record = { watermark: '5', listedAt: 1, heardAt: 1, objects: 0, complete: true, stored: null };
       await storage.write([], [{ ...record, kind: 'widgets.example.com', scope: '' }, { ...record, kind: 'pods', scope: '' }]);
       await storage.write([], [{ ...record, kind: 'widgets.example.com', scope: '', retired: true }]);
       expect((await storage.scopes()).map(({ kind }) => kind)).toEqual(['pods']);
@@ -172,12 +172,12 @@ export function storageContract(name: string, make: () => Promise<EngineUnderTes
       });
 
       test('scope records, also without rows and with nothing known, and replaced as a whole', async () => {
-        const fresh = scope(null, { scope: 'team-a', kind: 'deployments.apps', listedAt: null, heardAt: null, objects: 0, complete: false });
+        const fresh = scope(null, { scope: 'team-a', kind: 'deployments.apps', listedAt: null, heardAt: null, objects: 0, complete: false, stored: null });
         expect(await outcomes(storage, [], [scope('10'), fresh])).toEqual([]);
         expect(await storage.kinds()).toEqual(['deployments.apps', 'pods']);
-        await storage.write([put('a/x', '11')], [scope('11', { objects: 4 })]);
+        await storage.write([put('a/x', '11')], [scope('11', { objects: 4, stored: 'form-2' })]);
         const found = [...(await storage.scopes())].sort((a, b) => (a.kind < b.kind ? -1 : 1));
-        expect(found).toEqual([fresh, scope('11', { objects: 4 })]);
+        expect(found).toEqual([fresh, scope('11', { objects: 4, stored: 'form-2' })]);
         expect([...(await reader.scopes('prod'))].sort((a, b) => (a.kind < b.kind ? -1 : 1))).toEqual(found);
         expect(await reader.scopes('another')).toEqual([]);
       });
