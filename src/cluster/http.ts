@@ -1,6 +1,6 @@
+import { createRequire } from 'node:module';
 import type { Dispatcher } from 'undici';
 import Pool from 'undici/lib/dispatcher/pool.js';
-import ProxyAgent from 'undici/lib/dispatcher/proxy-agent.js';
 import type { Clock } from '../kit/clock.ts';
 import { ApiError } from '../model/errors.ts';
 import type { ChunkSink } from './cluster.ts';
@@ -144,8 +144,12 @@ function direct(server: URL, tls: TlsOptions): Dispatcher {
   return new Pool(server.origin, { ...POOL, connect: pushConnector(tls) });
 }
 
-/** undici opens the tunnel and the TLS inside it; chunks come from ordinary stream buffers here. */
+/**
+ * undici opens the tunnel and the TLS inside it; chunks come from ordinary stream buffers here. The whole of undici is loaded, and only
+ * for a proxy: its index gives every dispatcher the connect() that opens a tunnel, which its single files lack.
+ */
 function throughProxy(proxy: URL, tls: TlsOptions): Dispatcher {
+  const { ProxyAgent } = createRequire(import.meta.url)('undici') as typeof import('undici');
   return new ProxyAgent({ ...POOL, uri: proxy.href, requestTls: { ...tls, allowH2: false } });
 }
 
