@@ -4,7 +4,7 @@ import type { Credentials } from './cluster/credentials.ts';
 import { describeDiff, diffConfig, withLiveChanges } from './config/diff.ts';
 import { clusterNameFrom } from './config/identity.ts';
 import type { ConfigFlags } from './config/load.ts';
-import { isLoopback, listenFailure, parseListen } from './config/listen.ts';
+import { listenFailure, parseListen } from './config/listen.ts';
 import type { Config } from './config/schema.ts';
 import { followConfigFile } from './config/watch-file.ts';
 import type { Clock } from './kit/clock.ts';
@@ -137,13 +137,11 @@ export async function createApp(options: AppOptions): Promise<App> {
 }
 
 async function listen(config: Config, mirror: Mirror): Promise<Web | null> {
+  // The configuration has been checked: what is not loopback has all three files.
   const address = config.listen === 'off' ? null : parseListen(config.listen);
   if (address === null) return null;
   const { certFile, keyFile } = config.tls;
   const { tokenFile } = config.auth;
-  if (!isLoopback(address) && (certFile === null || keyFile === null || tokenFile === null)) {
-    throw new UsageError(`listen: ${config.listen} is not loopback, so it needs tls.certFile, tls.keyFile and auth.tokenFile. Use 127.0.0.1:8080, or set the three files.`);
-  }
   try {
     // Loaded only when it is used: node:http costs a start 34 ms of CPU and 20 MB.
     const { startWeb } = await import('./web/server.ts');

@@ -290,10 +290,11 @@ export function crossChecks(config: Config): readonly { readonly path: readonly 
         found: config.listen,
       });
     }
-    if (!config.auth.tokenReview && config.auth.tokenFile === null) {
+    // auth.tokenReview alone does not open the address yet: nobody would be asked.
+    if (config.auth.tokenFile === null) {
       found.push({
         path: ['listen'],
-        message: problem('must be a loopback address unless auth is set', 'Use 127.0.0.1:8080, or set auth.tokenReview: true or auth.tokenFile.'),
+        message: problem('must be a loopback address unless auth.tokenFile is set', 'Use 127.0.0.1:8080, or set auth.tokenFile.'),
         found: config.listen,
       });
     }
