@@ -99,6 +99,7 @@ export class ObjectCache implements CacheReader {
     this.#entries.set(row.key, entry);
     const state = this.scopeOf(row.key);
     state.objects++;
+    if (entry.rewrite) state.rewrites++;
     if (state.newestLoaded === null || compareRevisions(row.revision, state.newestLoaded) > 0) state.newestLoaded = row.revision;
   }
 
@@ -281,6 +282,7 @@ export class ObjectCache implements CacheReader {
   settle(taken: Taken, now: number, state: ScopeState): void {
     taken.body?.release();
     if (taken.position !== null) state.positions.close(taken.position);
+    if (taken.rewrite) state.rewrites--;
     const entry = this.#entries.get(taken.key);
     if (entry === undefined) return;
     if (entry.maybeUids.length > 0) entry.maybeUids = NONE;
@@ -297,6 +299,7 @@ export class ObjectCache implements CacheReader {
   settleNothing(taken: Taken, state: ScopeState): void {
     taken.body?.release();
     if (taken.position !== null) state.positions.close(taken.position);
+    if (taken.rewrite) state.rewrites--;
     const entry = this.#entries.get(taken.key);
     if (entry?.gone && entry.pending === null) this.#entries.delete(taken.key);
   }

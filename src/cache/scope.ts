@@ -24,6 +24,8 @@ export class ScopeState {
   heardAt: number | null = null;
   /** Live objects in the scope. */
   objects = 0;
+  /** Rows that storage holds in another form than the plan asks for, until the write of each, or its delete, is durable. */
+  rewrites = 0;
 
   constructor(scope: Scope) {
     this.scope = scope;
@@ -36,7 +38,8 @@ export class ScopeState {
     return oldest === null ? this.progress : oldest.before;
   }
 
-  record(kind: KindId): ScopeRecord {
+  /** `form` is what the plan makes of content. It is only named when it is the form of every row: what is recorded may lag, never lead. */
+  record(kind: KindId, form: string): ScopeRecord {
     return {
       kind,
       scope: this.scope,
@@ -45,6 +48,7 @@ export class ScopeState {
       heardAt: this.heardAt,
       objects: this.objects,
       complete: this.complete && this.positions.oldest()?.before !== null,
+      stored: this.rewrites === 0 ? form : null,
     };
   }
 }

@@ -21,6 +21,7 @@ import { createTransform, type Transform } from '../transform/transform.ts';
 import { Parked } from '../worker/parked.ts';
 import { WorkerPool } from '../worker/pool.ts';
 import { Refill } from '../worker/refill.ts';
+import { readForms, storedForm } from './forms.ts';
 import type { KindMetrics } from './metrics.ts';
 
 /** How long a list waits for room for its next page. Longer and its continue token would expire (the server compacts every 5 minutes). */
@@ -41,8 +42,6 @@ export interface KindMirrorOptions {
   readonly log: Logger;
   readonly metrics: KindMetrics;
   readonly firstList: 'paged' | 'streaming';
-  /** `rewrite` when what is stored of every object changed: masks, or the version of the kind. */
-  readonly stored: 'keep' | 'rewrite';
   /** Called for every object that was added, changed or deleted; the mirror of CRDs listens. */
   readonly onChange?: () => void;
   /** A watch was opened again after an end or a failure. */
@@ -64,6 +63,7 @@ export class KindMirror {
   readonly #status = new Map<Scope, ReflectorStatus>();
   readonly #ending = new AbortController();
   readonly #transform: Transform | null;
+  readonly #form: string;
   #tasks: Promise<void>[] = [];
   #recordedAt = Number.NEGATIVE_INFINITY;
   /** The time of the chunk being read; asking the clock for each object would cost more than comparing it. */
@@ -77,6 +77,7 @@ export class KindMirror {
     this.kind = plan.kind;
     this.id = kindId(plan.kind);
     this.#log = options.log.child({ kind: this.id });
+    this.#form = storedForm(plan);
     this.#transform = createTransform(plan, { secretKey: options.secretKey });
     this.cache = new ObjectCache(plan.scopes);
     this.queue = createWorkQueue({ name: this.id, clock, random, metrics: metrics.queue });
@@ -104,8 +105,9 @@ export class KindMirror {
   /** Loads what storage holds, then starts workers and reflectors. */
   async start(): Promise<void> {
     const { storage, plan, clock } = this.#options;
+    const rewriteOf = await readForms({ storage, kind: this.id, scopes: plan.scopes, form: this.#form, log: this.#log });
     for await (const rows of storage.index(this.id, '')) {
-      for (const row of rows) this.cache.load(row, this.#options.stored);
+      for (const row of rows) this.cache.load(row, rewriteOf(row.key));
     }
     for (const key of this.cache.dropOutside(clock.now())) this.queue.add(key, BACKGROUND);
     // A kind that is mirrored no more at all keeps its records until retire().
@@ -327,7 +329,7 @@ export class KindMirror {
     const now = this.#options.clock.now();
     if (now - this.#recordedAt < RECORD_EVERY_MS) return [];
     this.#recordedAt = now;
-    return this.cache.scopes.map((state) => state.record(this.id));
+    return this.cache.scopes.map((state) => state.record(this.id, this.#form));
   }
 
   async #readPage(scope: Scope, query: ListQuery, signal: AbortSignal): Promise<string | null> {

@@ -17,7 +17,7 @@ import { KindMirror, untilAborted } from './kind-mirror.ts';
 import { isComplete, kindStatus } from './kind-status.ts';
 import { type KindGauges, Metrics } from './metrics.ts';
 import type { MirrorStatus } from '../model/status.ts';
-import { reconcile, storesDifferently } from './reconcile.ts';
+import { reconcile } from './reconcile.ts';
 
 /** CRDs and aggregated APIs are followed by their objects; this is for servers that do not let us watch those. */
 const DISCOVER_EVERY_MS = 60_000;
@@ -63,8 +63,6 @@ export class Mirror {
   #warnings: readonly string[] = [];
   /** Known once the API server was reached. */
   #secretKey = new Uint8Array();
-  /** Kinds whose rows are to be written anew, and may not all be yet; a restart in between must not forget it. */
-  readonly #rewrites = new Set<KindId>();
   /** Whether every kind that rules ask for was started. */
   #isReconciled = false;
   #phase: 'connecting' | 'running' | 'stopping' = 'connecting';
@@ -243,7 +241,6 @@ export class Mirror {
       log,
       metrics: this.metrics.forKind(id),
       firstList: this.#config.reflector.firstList,
-      stored: this.#rewrites.has(id) ? 'rewrite' : 'keep',
       onReconnect: () => this.#guard.reconnected(),
       ...(FOLLOWED.has(id) ? { onChange: () => this.#askAgain(DISCOVER_AFTER_CHANGE_MS) } : {}),
     });
@@ -256,8 +253,6 @@ export class Mirror {
     const running = this.#kinds.get(id);
     if (running === undefined) return;
     this.#options.log.info('rules or version of a kind changed, starting it anew', { kind: id, version: plan.kind.version });
-    if (storesDifferently(running.plan, plan)) this.#rewrites.add(id);
-    else if (isComplete(running.mirror)) this.#rewrites.delete(id);
     await running.mirror.stop(this.#hurry);
     this.#kinds.delete(id);
     await this.#start(plan);
@@ -268,7 +263,6 @@ export class Mirror {
     const running = this.#kinds.get(id);
     if (running !== undefined) await running.mirror.stop(this.#hurry);
     this.#kinds.delete(id);
-    this.#rewrites.delete(id);
     await this.#start(retiredPlan(id));
     const retiring = this.#kinds.get(id)?.mirror;
     await retiring?.stop(this.#hurry);

@@ -49,12 +49,6 @@ export function reconcile({ running, wanted, left, broken, stored, missing }: Si
   };
 }
 
-/** Whether the same object gives other bytes by the new plan: then every row is written again, at the same revision. */
-export function storesDifferently(before: KindPlan, after: KindPlan): boolean {
-  const content = ({ mask, secrets, kind }: KindPlan): string => JSON.stringify([mask, secrets, kind.version]);
-  return content(before) !== content(after);
-}
-
 /** Whether two plans of a kind need nothing but retuning. */
 function isSame(a: KindPlan, b: KindPlan): boolean {
   return a.fingerprint === b.fingerprint && a.kind.version === b.kind.version && String(a.scopes) === String(b.scopes);

@@ -50,6 +50,11 @@ export interface ScopeRecord {
   readonly objects: number;
   /** Whether rows may be trusted to be all of the scope. */
   readonly complete: boolean;
+  /**
+   * The form that every row of the scope has: a hash of what the plan does to content (mask, handling of Secrets, version of the kind). Null while
+   * rows of another form may be among them. A start whose plan asks for another form writes every row again, also at the same revision.
+   */
+  readonly stored: string | null;
   /** Nobody follows this scope any more: its record is removed, with every row of it written before. */
   readonly retired?: boolean | undefined;
 }

@@ -120,6 +120,29 @@ describe('lists', () => {
     expect(see('4')).toBe('modified');
     expect(cache.take(key)?.rewrite).toBe(true);
   });
+
+  test('the record names a form of rows only when no row of another is left, however the last of them goes', () => {
+    const cache = new ObjectCache(['']);
+    const state = cache.scope('');
+    const [kept, lost, gone] = ['kept', 'lost', 'gone'].map((name) => objectKey('ns', name)) as [ObjectKey, ObjectKey, ObjectKey];
+    const form = (): string | null => state.record('pods', 'new').stored;
+    const takeOf = (target: ObjectKey): Taken => cache.take(target) as Taken;
+    expect(form()).toBe('new');
+    for (const target of [kept, lost, gone]) cache.load({ key: target, uid: 'u', revision: '4' }, 'rewrite');
+    cache.beginList(state);
+    for (const target of [kept, lost]) cache.see(state, { key: target, uid: 'u', revision: '4' }, 0, null, () => null);
+    expect(cache.sweep(state, '9', 0)).toEqual([gone]);
+    cache.settle(takeOf(kept), 0, state);
+    cache.giveBack(takeOf(lost), state, true);
+    const deleted = takeOf(gone);
+    cache.settle(takeOf(lost), 0, state);
+    expect(form()).toBeNull();
+    cache.settle(deleted, 0, state);
+    expect(form()).toBe('new');
+    cache.see(state, { key: kept, uid: 'u', revision: '10' }, 0, null, () => null);
+    cache.settle(takeOf(kept), 0, state);
+    expect(form()).toBe('new');
+  });
 });
 
 describe('the watermark', () => {
@@ -129,9 +152,9 @@ describe('the watermark', () => {
     cache.beginList(state);
     see('5');
     cache.sweep(state, '8', 0);
-    expect(state.record('pods')).toMatchObject({ watermark: null, complete: false });
+    expect(state.record('pods', 'form')).toMatchObject({ watermark: null, complete: false });
     cache.settle(cache.take(key) as Taken, 0, state);
-    expect(state.record('pods')).toMatchObject({ watermark: '8', complete: true });
+    expect(state.record('pods', 'form')).toMatchObject({ watermark: '8', complete: true });
     cache.advance(state, '30');
     expect(state.watermark).toBe('30');
   });
@@ -211,7 +234,7 @@ describe('what a history that went back leaves behind', () => {
     cache.beginList(state, 'regressed');
     see('205', 'after');
     cache.sweep(state, '206', 0);
-    expect(state.record('maps')).toMatchObject({ watermark: null, complete: false });
+    expect(state.record('maps', 'form')).toMatchObject({ watermark: null, complete: false });
     cache.settle(cache.take(key) as Taken, 0, state);
     expect(state.watermark).toBe('206');
   });

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { isComplete } from '../../src/mirror/kind-status.ts';
-import type { Write } from '../../src/storage/storage.ts';
+import { storedForm } from '../../src/mirror/forms.ts';
+import type { ScopeRecord, Write } from '../../src/storage/storage.ts';
+import { parsePath } from '../../src/transform/paths.ts';
 import { settled } from '../support/manual-clock.ts';
 import { MirrorWorld, planOf } from './world.ts';
 
@@ -257,6 +259,104 @@ describe('rows and records that nobody follows', () => {
     await world.pass(10_000);
     expect(world.rows()).toEqual(world.truth());
     expect(world.storage.records.map(({ scope }) => scope)).toEqual(['default']);
+    await world.stop();
+  });
+});
+
+describe('a form of rows that changed while nobody ran', () => {
+  const MASKED = planOf({ mask: [parsePath('data.value')] });
+  const open = (world: MirrorWorld): string[] =>
+    [...world.storage.rows].filter(([, { body }]) => body.includes('open')).map(([id]) => id.slice('configmaps/default/'.length));
+  const stored = (world: MirrorWorld): (string | null)[] => world.storage.records.map((record) => record.stored);
+  /** Six rows as they are, then a start with a mask that ends before `c` could be rewritten. */
+  async function halfMasked(): Promise<MirrorWorld> {
+    const world = new MirrorWorld();
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) world.cluster.put(name, 'open');
+    await world.start();
+    await world.pass(5_000);
+    expect(open(world)).toHaveLength(6);
+    world.storage.fault = (write) =>
+      write.type === 'put' && write.meta.key === 'default/c' ? { outcome: { kind: 'retry', error: 'away' }, happened: false } : null;
+    await world.restart({ plan: MASKED });
+    await world.pass(5_000);
+    expect(open(world)).toEqual(['c']);
+    return world;
+  }
+
+  test('every row is rewritten once, and a start after that writes nothing', async () => {
+    const world = await halfMasked();
+    expect(stored(world)).toEqual([null]);
+    world.storage.fault = () => null;
+    await world.pass(60_000);
+    expect(open(world)).toEqual([]);
+    await world.mirror.flush();
+    expect(stored(world)).toEqual([storedForm(MASKED)]);
+    expect(world.storage.log).toHaveLength(12);
+    await world.restart();
+    await world.pass(60_000);
+    expect(world.storage.log).toHaveLength(12);
+    await world.stop();
+  });
+
+  test('an end in the middle is gone on with, with the new plan and with the old one again', async () => {
+    for (const [plan, left] of [
+      [MASKED, []],
+      [planOf(), ['a', 'b', 'c', 'd', 'e', 'f']],
+    ] as const) {
+      const world = await halfMasked();
+      await world.stop(AbortSignal.abort());
+      world.storage.fault = () => null;
+      await world.restart({ plan });
+      await world.pass(60_000);
+      expect(open(world).sort()).toEqual(left);
+      await world.mirror.flush();
+      expect(stored(world)).toEqual([storedForm(plan)]);
+      await world.stop();
+    }
+  });
+
+  test('rows without a record, or under one that says nothing, are rewritten', async () => {
+    for (const lose of [(): readonly ScopeRecord[] => [], (records: readonly ScopeRecord[]) => records.map((record) => ({ ...record, stored: null }))]) {
+      const world = new MirrorWorld();
+      world.cluster.put('a', 'open');
+      await world.start();
+      await world.pass(5_000);
+      await world.stop();
+      expect(open(world)).toEqual(['a']);
+      world.storage.records = lose(world.storage.records);
+      await world.restart({ plan: MASKED });
+      await world.pass(5_000);
+      expect(open(world)).toEqual([]);
+      expect(world.storage.log).toHaveLength(2);
+      await world.stop();
+    }
+  });
+
+  test('no row is written before it is durable that rows of two forms are there', async () => {
+    const world = await halfMasked();
+    world.storage.fault = () => null;
+    await world.pass(60_000);
+    await world.stop();
+    // Such a storage takes records and loses them.
+    const write = world.storage.write.bind(world.storage);
+    world.storage.write = async (writes) => write(writes, []);
+    await expect(world.restart({ plan: planOf() })).rejects.toThrow(/Cannot begin to rewrite the rows of configmaps/);
+    expect(open(world)).toEqual([]);
+    await world.stop();
+  });
+
+  test('each row goes by the record of its scope', async () => {
+    const world = new MirrorWorld({ mirror: { plan: planOf({ scopes: ['default', 'other'] }) } });
+    world.cluster.put('a', 'open');
+    await world.start();
+    await world.pass(5_000);
+    const written = world.storage.log.length;
+    // All namespaces where there was one before: its rows are known to be as they should.
+    await world.restart({ plan: planOf({ scopes: [''] }) });
+    await world.pass(5_000);
+    expect(world.storage.log).toHaveLength(written);
+    await world.mirror.flush();
+    expect(world.storage.records.map(({ scope, stored: form }) => ({ scope, form }))).toEqual([{ scope: '', form: storedForm(planOf()) }]);
     await world.stop();
   });
 });

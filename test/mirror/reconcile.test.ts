@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import type { KindPlan } from '../../src/config/plan.ts';
-import { reconcile, type Reconciliation, type Situation, storesDifferently } from '../../src/mirror/reconcile.ts';
+import { storedForm } from '../../src/mirror/forms.ts';
+import { reconcile, type Reconciliation, type Situation } from '../../src/mirror/reconcile.ts';
+import { parsePath } from '../../src/transform/paths.ts';
 import { planOf } from './world.ts';
 
 const plan = (id: string, changes: Partial<KindPlan> = {}): KindPlan => planOf({ id, ...changes });
@@ -41,7 +43,10 @@ test.each<[string, Partial<Situation>, Record<string, readonly string[]>]>([
 });
 
 test('rows are rewritten when the same object gives other bytes, and only then', () => {
-  expect(storesDifferently(plan('a'), plan('a', { workers: 3, scopes: ['x'], fingerprint: 'other' }))).toBe(false);
-  expect(storesDifferently(plan('a'), plan('a', { secrets: 'hashed' }))).toBe(true);
-  expect(storesDifferently(plan('a'), plan('a', { kind: { ...plan('a').kind, version: 'v2' } }))).toBe(true);
+  const form = storedForm(plan('a'));
+  expect(form).toMatch(/^[0-9a-f]{32}$/);
+  expect(storedForm(plan('a', { workers: 3, scopes: ['x'], fingerprint: 'other' }))).toBe(form);
+  expect(storedForm(plan('a', { secrets: 'hashed' }))).not.toBe(form);
+  expect(storedForm(plan('a', { mask: [parsePath('data.value')] }))).not.toBe(form);
+  expect(storedForm(plan('a', { kind: { ...plan('a').kind, version: 'v2' } }))).not.toBe(form);
 });

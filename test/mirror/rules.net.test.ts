@@ -53,6 +53,28 @@ test('a mask hides values before file and log; the rest of the object stays', as
   expect(traces(mirror)).not.toContain(canary);
 });
 
+test.each([
+  ['a mask', 'configmaps', {}, { mask: ['data.token'] }],
+  ['hashed Secrets instead of plain ones', 'secrets', { secrets: 'plain' }, {}],
+] as const)('%s that came while nothing ran: no old value is left in a row, each was written once, and then nothing is', async (_, kind, before, after) => {
+  const value = Buffer.from('canary-4712').toString('base64');
+  const config = (rule: object): object => ({ kinds: [kind], resources: [{ kinds: [kind], ...rule }] });
+  await using pair = await mirrored((hollow) => {
+    for (let n = 0; n < 300; n += 1) hollow.create(kind, { metadata: { name: `n${n}`, namespace: 'default' }, data: { token: value } });
+  }, config(before));
+  const { hollow, mirror } = pair;
+  const open = ({ copy }: TestMirror): number => copy.rows(kind).filter(({ text }) => text.includes(value)).length;
+  expect({ open: open(mirror), writes: mirror.copy.writes() }).toEqual({ open: 300, writes: 300 });
+  await mirror.stop();
+  await using second = await TestMirror.start(hollow, { dir: mirror.dir, config: config(after) });
+  await second.ready();
+  expect({ open: open(second), rows: second.copy.rows(kind).length, writes: second.copy.writes() }).toEqual({ open: 0, rows: 300, writes: 600 });
+  await second.stop();
+  await using third = await TestMirror.start(hollow, { dir: mirror.dir, config: config(after) });
+  await third.ready();
+  expect({ open: open(third), writes: third.copy.writes() }).toEqual({ open: 0, writes: 600 });
+});
+
 test('Secrets that a rule asks for are stored with keyed hashes, and no value of theirs is in any file or log', async () => {
   const values = { password: Buffer.from('canary-wert-0815').toString('base64'), empty: '' };
   await using pair = await mirrored(

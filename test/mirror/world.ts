@@ -86,7 +86,6 @@ export class MirrorWorld {
       log: silentLogger,
       metrics: new KindMetrics(),
       firstList: 'paged',
-      stored: 'keep',
       ...this.#changes,
     });
   }

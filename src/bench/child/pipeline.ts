@@ -39,7 +39,6 @@ const mirror = new KindMirror({
   log: silentLogger,
   metrics: metrics.forKind('pods'),
   firstList: 'paged',
-  stored: 'keep',
 });
 let before = ownUsage();
 obey({

@@ -178,6 +178,7 @@ export class RowWriter {
       record.heardAt,
       record.objects,
       record.complete ? 1 : 0,
+      record.stored,
     );
   }
 

@@ -64,6 +64,7 @@ CREATE TABLE scopes (
   heard_at INTEGER,
   objects INTEGER NOT NULL,
   complete INTEGER NOT NULL,
+  stored TEXT,
   PRIMARY KEY (cluster, api_group, resource, scope)
 ) STRICT, WITHOUT ROWID;
 

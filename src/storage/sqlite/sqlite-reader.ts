@@ -81,6 +81,7 @@ export class SqliteReader implements StorageReader {
         heardAt: timeOrNull(row['heard_at']),
         objects: Number(row['objects']),
         complete: Number(row['complete']) === 1,
+        stored: row['stored'] === null ? null : text(row, 'stored'),
       })),
     );
   }

@@ -35,9 +35,11 @@ UPDATE changes SET resource_version = coalesce(?, resource_version), written_at 
 export const LOOK_UP = `SELECT uid, resource_version, epoch FROM objects WHERE ${KEY}`;
 
 export const SAVE_SCOPE = `
-INSERT INTO scopes (cluster, api_group, resource, scope, watermark, listed_at, heard_at, objects, complete) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO scopes (cluster, api_group, resource, scope, watermark, listed_at, heard_at, objects, complete, stored)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (cluster, api_group, resource, scope) DO UPDATE SET
-  watermark = excluded.watermark, listed_at = excluded.listed_at, heard_at = excluded.heard_at, objects = excluded.objects, complete = excluded.complete`;
+  watermark = excluded.watermark, listed_at = excluded.listed_at, heard_at = excluded.heard_at, objects = excluded.objects, complete = excluded.complete,
+  stored = excluded.stored`;
 
 export const REMOVE_SCOPE = 'DELETE FROM scopes WHERE cluster = ? AND api_group = ? AND resource = ? AND scope = ?';
 
