@@ -95,13 +95,15 @@ const BUSY_MS = 1_000;
 /**
  * - NORMAL: a crash of the operating system may lose the last commits, never break the file; the lost rows and the watermark that covers them were
  *   in the same transactions, so the mirror watches again from before them.
- * - The log is folded into the file every 4,000 pages (16 MiB) and cut back to 64 MiB when it was longer.
- * - 4 MiB of page cache hold the inner pages of the primary key. Neither figure matters much: between 2 and 32 MiB, and 1,000 and 16,000 pages, no difference was measured.
+ * - The log is folded into the file every 500 pages (2 MiB), and cut back to 64 MiB when it was longer. Folding holds the writer up: with 1,000
+ *   changes of 4 KB a second, every 4,000 pages held it 35 to 67 ms, and 98.9 % of the changes were durable within 40 ms; every 1,000 pages 99.3 %, every 500
+ *   99.6 %. The CPU is the same within noise.
+ * - 4 MiB of page cache hold the inner pages of the primary key; between 2 and 32 MiB no difference was measured.
  */
 const WRITER_PRAGMAS = `
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
-PRAGMA wal_autocheckpoint = 4000;
+PRAGMA wal_autocheckpoint = 500;
 PRAGMA journal_size_limit = ${64 * 2 ** 20};
 PRAGMA cache_size = -4096;
 `;
