@@ -75,7 +75,9 @@ export const STOREYS: readonly Storey[] = [
 ];
 
 /** Files that are longer than LONGEST_FILE, each with the reason why no pure part is hiding inside. */
-export const EXPLAINED_LONG_FILES: Readonly<Record<string, string>> = {};
+export const EXPLAINED_LONG_FILES: Readonly<Record<string, string>> = {
+  'cache/object-cache.ts': 'one class: each of its operations keeps all of its invariants, and half of the lines say how',
+};
 export const LONGEST_FILE = 350;
 
 /** Node's own modules that only compute. Every other one is IO or time. */
