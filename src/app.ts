@@ -39,7 +39,7 @@ export interface App {
   /** Where health, metrics and status page are, null when switched off. */
   readonly url: string | null;
   status(): MirrorStatus;
-  /** Whether every kind is complete and durable; far cheaper than status(). */
+  /** Whether every kind is complete and durable, except what is parked; far cheaper than status(). */
   isReady(): boolean;
   /** Changes received since the start, for a rate. */
   changes(): number;

@@ -158,7 +158,7 @@ export class ObjectCache implements CacheReader {
       }
     }
     entry.content = content;
-    entry.refused = false;
+    this.#unpark(state, entry);
     entry.body?.release();
     entry.body = body();
     entry.pending ??= state.positions.open(state.complete ? state.progress : null, now);
@@ -208,6 +208,7 @@ export class ObjectCache implements CacheReader {
     state.regressed = true;
     // Positions of the old history mean nothing in the new one: nothing may be resumed from before this list is durable.
     state.complete = false;
+    state.wasDone = false;
     state.progress = null;
     state.positions.forgetHistory();
   }
@@ -306,6 +307,7 @@ export class ObjectCache implements CacheReader {
 
   /**
    * Storage will never take this state: the key stays dirty without a body and holds the watermark back, until the object changes.
+   * The scope counts as done without it: waiting for a person is no reason to call everything else incomplete.
    * Returns whether it has changed already: then the key must be tried again.
    */
   park(taken: Taken, state: ScopeState): 'parked' | 'changed' {
@@ -315,6 +317,7 @@ export class ObjectCache implements CacheReader {
     entry.body?.release();
     entry.body = null;
     entry.refused = true;
+    if (entry.pending !== null) state.positions.park(entry.pending);
     return 'parked';
   }
 
@@ -377,10 +380,17 @@ export class ObjectCache implements CacheReader {
     return state.scope === '' || namespaceOf(key) === state.scope;
   }
 
+  #unpark(state: ScopeState, entry: Entry): void {
+    if (!entry.refused || entry.pending === null) return;
+    state.wasDone = state.isDone;
+    state.positions.unpark(entry.pending);
+    entry.refused = false;
+  }
+
   #markGone(state: ScopeState, entry: Entry, now: number): void {
     entry.gone = true;
     entry.content = null;
-    entry.refused = false;
+    this.#unpark(state, entry);
     entry.body?.release();
     entry.body = null;
     entry.pending ??= state.positions.open(state.complete ? state.progress : null, now);

@@ -8,7 +8,7 @@ export interface Position {
   readonly at: number;
 }
 
-type Open = { before: Revision | null; readonly at: number; keys: number };
+type Open = { before: Revision | null; readonly at: number; keys: number; parked: number };
 
 /**
  * Knows the oldest change of a scope that is not durable, whatever order the keys are written in.
@@ -20,24 +20,27 @@ export class Positions {
   #head = 0;
   /** Closed entries at or behind #head: when they are most of the line, it is cut down. One stuck key must not keep a history of the rest. */
   #closed = 0;
+  #awaited = 0;
 
   /** Opens a position for one key. Changes seen at the same time share one. */
   open(before: Revision | null, at: number): Position {
+    if (before === null) this.#awaited++;
     const last = this.#line.at(-1);
     if (last !== undefined && last.keys > 0 && last.before === before && last.at === at) {
       last.keys++;
       return last;
     }
-    const position: Open = { before, at, keys: 1 };
+    const position: Open = { before, at, keys: 1, parked: 0 };
     this.#line.push(position);
     return position;
   }
 
-  /** One key of the position became durable, or was merged into an older position of the same key. */
+  /** One key of the position became durable (it was not parked, or is not any more), or was merged into an older position of the same key. */
   close(position: Position): void {
     const open = position as Open;
     if (open.keys === 0) throw new Error('Cannot close a position more often than it was opened');
     open.keys--;
+    if (open.before === null) this.#awaited--;
     if (open.keys > 0) return;
     this.#closed++;
     while (this.#head < this.#line.length && this.#line[this.#head]?.keys === 0) {
@@ -54,12 +57,33 @@ export class Positions {
     }
   }
 
+  /** One key of the position is waited for no longer: storage refuses it. The position stays open all the same. */
+  park(position: Position): void {
+    const open = position as Open;
+    open.parked++;
+    if (open.before === null) this.#awaited--;
+  }
+
+  /** A parked key has changed, and is waited for again. */
+  unpark(position: Position): void {
+    const open = position as Open;
+    open.parked--;
+    if (open.before === null) this.#awaited++;
+  }
+
   /** The history is over: what is open stays open, but there is no revision left to watch from. */
   forgetHistory(): void {
     for (let index = this.#head; index < this.#line.length; index++) {
       const open = this.#line[index];
-      if (open !== undefined) open.before = null;
+      if (open === undefined || open.before === null) continue;
+      open.before = null;
+      this.#awaited += open.keys - open.parked;
     }
+  }
+
+  /** Keys that must become durable before there is any revision to watch from: those of the first list that are open and not parked. */
+  get awaited(): number {
+    return this.#awaited;
   }
 
   /** Positions in memory, closed ones included. */

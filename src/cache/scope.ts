@@ -17,6 +17,8 @@ export class ScopeState {
   newestLoaded: Revision | null = null;
   /** A list was complete once: from then on absence in the cache means absence in the cluster. */
   complete = false;
+  /** It was done when a parked object changed: from then on that is a change like any other, which makes nothing incomplete. */
+  wasDone = false;
   /** Everything up to here was delivered to the cache. */
   progress: Revision | null = null;
   /** Unix ms of the last complete list, and of the last sign of life. */
@@ -29,6 +31,11 @@ export class ScopeState {
 
   constructor(scope: Scope) {
     this.scope = scope;
+  }
+
+  /** A list was complete and each of its objects is durable, or parked: nothing is to be waited for that waiting would bring. */
+  get isDone(): boolean {
+    return this.complete && (this.wasDone || this.positions.awaited === 0);
   }
 
   /** The newest revision with every change up to it durable. */

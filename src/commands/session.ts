@@ -7,7 +7,7 @@ import { readConfigFile } from '../config/watch-file.ts';
 import { systemClock } from '../kit/clock.ts';
 import { createLogger } from '../kit/log.ts';
 import { systemRandom } from '../kit/random.ts';
-import { type MirrorStatus, refused } from '../model/status.ts';
+import { type KindStatus, type MirrorStatus, refused } from '../model/status.ts';
 import type { CommandContext, OptionTable, Parsed } from './command.ts';
 import { LiveLine } from './live-line.ts';
 import { statusLine } from './status-line.ts';
@@ -46,7 +46,8 @@ export async function readConfig(parsed: Parsed): Promise<{ readonly config: Con
 }
 
 /**
- * Runs a mirror until the signal, or with `once` until the first sync is durable. Returns the exit code.
+ * Runs a mirror until the signal, or with `once` until the first sync is durable. Returns the exit code: with `once` 1 when anything is missing
+ * from the copy, be it a kind that the API server refuses or an object that storage does.
  * `kubeconfig` replaces what the command line says, for the demo.
  */
 export async function mirrorSession(parsed: Parsed, context: CommandContext, extra: { readonly once: boolean; readonly kubeconfig?: string; readonly flags?: ConfigFlags; readonly greeting?: (app: App) => string }): Promise<number> {
@@ -92,7 +93,10 @@ export async function mirrorSession(parsed: Parsed, context: CommandContext, ext
         const { kinds } = app.status();
         const objects = kinds.reduce((sum, kind) => sum + kind.objects, 0);
         log.info('first sync complete', { kinds: kinds.length, objects, seconds: Math.round(now - startedAt) / 1000 });
-        if (extra.once) return done.abort();
+        if (extra.once) {
+          failure = refusedByStorage(kinds);
+          return done.abort();
+        }
       }
       if (now - drawnAt < REDRAW_MS) continue;
       drawnAt = now;
@@ -108,6 +112,14 @@ export async function mirrorSession(parsed: Parsed, context: CommandContext, ext
       if (failure !== null) done.abort();
     }
   }
+}
+
+/** What is missing from a first sync that is complete otherwise; null when nothing is. */
+function refusedByStorage(kinds: readonly KindStatus[]): string | null {
+  const parked = kinds.reduce((sum, kind) => sum + kind.parked, 0);
+  if (parked === 0) return null;
+  const first = kinds.flatMap(({ id, firstParked }) => (firstParked === null ? [] : [`${id} ${firstParked.key}: ${firstParked.error}`]));
+  return `the first sync is complete but for ${parked} object${parked === 1 ? '' : 's'} that storage refused: ${first.join('; ')}. Change them in the cluster, or leave them out by a rule (names: { exclude: [...] }); the log names each of them`;
 }
 
 /** Why a first sync will never be complete: all that is missing is refused by the API server. Null while there is hope. */

@@ -2,9 +2,9 @@ import type { Clock } from '../kit/clock.ts';
 import type { KindMirror } from './kind-mirror.ts';
 import type { KindStatus } from '../model/status.ts';
 
-/** Whether every object of the first lists is durable: the rows are all of the kind. */
+/** Whether every object of the first lists is durable, or parked: the rows are all of the kind that storage takes. */
 export function isComplete({ cache }: KindMirror): boolean {
-  return cache.scopes.every((scope) => scope.complete && scope.positions.oldest()?.before !== null);
+  return cache.scopes.every((scope) => scope.isDone);
 }
 
 /** Reads the state of one kind off its parts. */
@@ -27,6 +27,7 @@ export function kindStatus(mirror: KindMirror, clock: Clock): KindStatus {
     unsettled: mirror.unsettled,
     complete: isComplete(mirror),
     parked: mirror.parked.size,
+    firstParked: mirror.parked.first,
     damaged: mirror.damaged,
     error: waiting?.at === 'waiting' ? waiting.error : null,
     httpStatus: waiting?.at === 'waiting' ? waiting.httpStatus : null,

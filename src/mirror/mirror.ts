@@ -119,7 +119,7 @@ export class Mirror {
     this.#askAgain([0]);
   }
 
-  /** Whether every kind that rules ask for is complete and durable. Cheap enough to be asked many times a second. */
+  /** Whether every kind that rules ask for is complete and durable, except what is parked. Cheap enough to be asked many times a second. */
   isReady(): boolean {
     return this.#phase === 'running' && this.#isReconciled && [...this.#kinds.values()].every(({ mirror }) => isComplete(mirror));
   }

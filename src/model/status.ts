@@ -1,4 +1,5 @@
 import type { KindId } from './kind.ts';
+import type { ObjectKey } from './key.ts';
 import type { Revision } from './revision.ts';
 
 /** One kind, as status line, readiness and metrics see it. */
@@ -9,9 +10,12 @@ export interface KindStatus {
   readonly objects: number;
   /** Keys whose newest state is not durable. */
   readonly unsettled: number;
-  /** The first list and every object of it are durable: the rows are all of the kind. */
+  /** The first list and every object of it are durable: the rows are all of the kind, except what is parked. */
   readonly complete: boolean;
+  /** Objects that storage refuses for good: they wait for a change, or for a person. */
   readonly parked: number;
+  /** One of them; null when there is none. */
+  readonly firstParked: { readonly key: ObjectKey; readonly error: string } | null;
   readonly damaged: number;
   /** Why it waits, when it does. */
   readonly error: string | null;
@@ -54,7 +58,7 @@ export function copyAge(status: MirrorStatus): number | null {
   return oldest;
 }
 
-/** Whether every kind that rules ask for is complete and durable. */
+/** Whether every kind that rules ask for is complete and durable, except what is parked. */
 export function isReady(status: MirrorStatus): boolean {
   return status.phase === 'live';
 }

@@ -48,7 +48,7 @@ export interface ScopeRecord {
   readonly heardAt: number | null;
   /** Objects known in the scope. */
   readonly objects: number;
-  /** Whether rows may be trusted to be all of the scope. */
+  /** Whether rows may be trusted to be all of the scope. Not while an object of the first list is parked: it is missing, and nothing else here says so. */
   readonly complete: boolean;
   /**
    * The form that every row of the scope has: a hash of what the plan does to content (mask, handling of Secrets, version of the kind). Null while

@@ -1,6 +1,6 @@
 import { copyAge, isReady, type KindStatus, type MirrorStatus } from '../model/status.ts';
 
-/** What /readyz answers: 200 when every kind that rules ask for is complete and durable, else 503 with the reasons. */
+/** What /readyz answers: 200 when every kind that rules ask for is complete and durable (except what is parked), else 503 with the reasons. */
 export function readiness(status: MirrorStatus, detail: 'short' | 'verbose'): { readonly code: 200 | 503; readonly text: string } {
   const ready = isReady(status);
   const lines: string[] = [];
@@ -22,7 +22,7 @@ function kindLine(kind: KindStatus): string {
   const facts = [`${kind.objects} objects`, kind.state];
   if (kind.watermark !== null) facts.push(`complete to ${kind.watermark}`);
   if (kind.unsettled > 0) facts.push(`${kind.unsettled} to write, oldest ${seconds(kind.oldestPendingMs)}`);
-  if (kind.parked > 0) facts.push(`${kind.parked} parked`);
+  if (kind.parked > 0) facts.push(`${kind.parked} parked${kind.firstParked === null ? '' : `, the first is ${kind.firstParked.key}: ${kind.firstParked.error}`}`);
   if (kind.damaged > 0) facts.push(`${kind.damaged} unreadable`);
   if (kind.error !== null) facts.push(kind.error);
   return `[${mark}] ${kind.id}: ${facts.join(', ')}`;

@@ -19,6 +19,12 @@ export class Parked {
     return this.#keys.size;
   }
 
+  /** The one that waits longest; null when there is none. */
+  get first(): { readonly key: ObjectKey; readonly error: string } | null {
+    for (const [key, { error }] of this.#keys) return { key, error };
+    return null;
+  }
+
   list(): IterableIterator<[ObjectKey, ParkedKey]> {
     return this.#keys.entries();
   }

@@ -159,6 +159,60 @@ describe('the watermark', () => {
     expect(state.watermark).toBe('30');
   });
 
+  test('a parked object of the first list is not waited for, but the watermark does not pass it and the record does not claim it', () => {
+    const { cache, see } = world();
+    const state = cache.scope('');
+    cache.beginList(state);
+    see('5');
+    cache.sweep(state, '8', 0);
+    expect(state.isDone).toBe(false);
+    cache.park(cache.take(key) as Taken, state);
+    expect(state.isDone).toBe(true);
+    expect(state.record('pods', 'form')).toMatchObject({ watermark: null, complete: false });
+    cache.beginList(state);
+    see('5');
+    cache.sweep(state, '9', 0);
+    expect(state.isDone).toBe(true);
+    // What changes after that is a change like any other.
+    see('10');
+    expect(state.isDone).toBe(true);
+    cache.park(cache.take(key) as Taken, state);
+    cache.remove(state, key, null, '11', 0);
+    expect({ done: state.isDone, watermark: state.watermark }).toEqual({ done: true, watermark: null });
+    cache.settleNothing(cache.take(key) as Taken, state);
+    expect({ done: state.isDone, watermark: state.watermark }).toEqual({ done: true, watermark: '9' });
+  });
+
+  test('a parked object that changes before the rest of the first list is durable is waited for again', () => {
+    const { cache, see } = world();
+    const state = cache.scope('');
+    const other = objectKey('ns', 'other');
+    cache.beginList(state);
+    see('5');
+    cache.see(state, { key: other, uid: 'u', revision: '6' }, 0, null, () => null);
+    cache.park(cache.take(key) as Taken, state);
+    cache.sweep(state, '8', 0);
+    see('10');
+    cache.settle(cache.take(other) as Taken, 0, state);
+    expect(state.isDone).toBe(false);
+    cache.settle(cache.take(key) as Taken, 0, state);
+    expect({ done: state.isDone, watermark: state.watermark }).toEqual({ done: true, watermark: '8' });
+  });
+
+  test('a history that went back waits for everything again, but not for what is parked', () => {
+    const { cache, see } = world();
+    const state = cache.scope('');
+    cache.beginList(state);
+    cache.sweep(state, '4', 0);
+    see('5');
+    cache.park(cache.take(key) as Taken, state);
+    cache.beginList(state, 'regressed');
+    see('5');
+    expect(state.isDone).toBe(false);
+    cache.sweep(state, '5', 0);
+    expect({ done: state.isDone, watermark: state.watermark }).toEqual({ done: true, watermark: null });
+  });
+
   test('it stays before the oldest change that is not durable, also when that is written again and again', () => {
     const { cache, see } = world();
     const state = cache.scope('');

@@ -55,3 +55,41 @@ test('the oldest is always the first in history that is open, as a plain list sa
     }),
   );
 });
+
+type PositionStep =
+  | { readonly do: 'open'; readonly isFirst: boolean }
+  | { readonly do: 'close' | 'park' | 'unpark'; readonly which: number }
+  | { readonly do: 'forget' };
+
+test('what the first list waits for are its open keys that are not parked, as a plain list says; a history that is forgotten makes all of them first', () => {
+  const which = fc.nat(20);
+  const step: fc.Arbitrary<PositionStep> = fc.oneof(
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('open' as const), isFirst: fc.boolean() }) },
+    { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('close' as const, 'park' as const, 'unpark' as const), which }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('forget' as const) }) },
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+      const positions = new Positions();
+      let twin: { readonly position: Position; readonly isFirst: boolean; readonly isParked: boolean }[] = [];
+      let at = 0;
+      for (const one of steps) {
+        if (one.do === 'open') {
+          // Two keys of one moment now and then.
+          at += at % 3 === 0 ? 0 : 1;
+          twin.push({ position: positions.open(one.isFirst ? null : String(at), at), isFirst: one.isFirst, isParked: false });
+        } else if (one.do === 'forget') {
+          positions.forgetHistory();
+          twin = twin.map((key) => ({ ...key, isFirst: true }));
+        } else {
+          const key = twin[one.which];
+          if (key === undefined || key.isParked !== (one.do === 'unpark')) continue;
+          positions[one.do](key.position);
+          if (one.do === 'close') twin.splice(one.which, 1);
+          else twin[one.which] = { ...key, isParked: one.do === 'park' };
+        }
+        expect(positions.awaited).toBe(twin.filter(({ isFirst, isParked }) => isFirst && !isParked).length);
+      }
+    }),
+  );
+});

@@ -266,6 +266,7 @@ test('whatever cluster and storage do, the rows end equal to the cluster, no wri
         expect(story.ahead).toEqual([]);
         const { mirror } = world;
         expect({ unsettled: mirror.unsettled, parked: mirror.parked.size }).toEqual({ unsettled: 0, parked: 0 });
+        for (const { positions, rewrites } of mirror.cache.scopes) expect({ awaited: positions.awaited, rewrites }).toEqual({ awaited: 0, rewrites: 0 });
         for (const [key, entry] of mirror.cache.entries())
           expect({ key, gone: entry.gone, body: entry.body, pending: entry.pending }).toEqual({ key, gone: false, body: null, pending: null });
         expect(world.pool.usedBytes).toBeLessThanOrEqual(256 * 1024);

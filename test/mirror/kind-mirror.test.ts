@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isComplete } from '../../src/mirror/kind-status.ts';
+import { isComplete, kindStatus } from '../../src/mirror/kind-status.ts';
 import { storedForm } from '../../src/mirror/forms.ts';
 import type { ScopeRecord, Write } from '../../src/storage/storage.ts';
 import { parsePath } from '../../src/transform/paths.ts';
@@ -107,6 +107,30 @@ describe('the first list', () => {
     expect(world.storage.log).toHaveLength(written);
     await world.stop();
   });
+});
+
+test('a parked object of the first list does not hold up its kind, is shown, and is written once it has changed', async () => {
+  const world = new MirrorWorld();
+  for (const name of ['a', 'poison', 'z']) world.cluster.put(name);
+  world.storage.fault = (write) =>
+    write.type === 'put' && write.meta.key === 'default/poison' && world.cluster.revision === '103'
+      ? { outcome: { kind: 'rejected', error: 'too large' }, happened: false }
+      : null;
+  await world.start();
+  await world.pass(5_000);
+  expect(kindStatus(world.mirror, world.clock)).toMatchObject({
+    complete: true,
+    parked: 1,
+    firstParked: { key: 'default/poison', error: 'too large' },
+    watermark: null,
+  });
+  await world.mirror.flush();
+  expect(world.storage.records).toMatchObject([{ complete: false, watermark: null }]);
+  world.cluster.put('poison', 'smaller');
+  await world.pass(5_000);
+  expect(kindStatus(world.mirror, world.clock)).toMatchObject({ complete: true, parked: 0, firstParked: null, watermark: world.cluster.revision });
+  expect(world.rows()).toEqual(world.truth());
+  await world.stop();
 });
 
 describe('bodies that are let go', () => {

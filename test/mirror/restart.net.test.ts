@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { seedCluster } from '../../src/hollow/load.ts';
 import { type Hollow, startHollow } from '../../src/hollow/server.ts';
@@ -102,6 +103,22 @@ describe('the real program', () => {
     expect(exit.stderr).toMatch(/the first sync is not complete: services: .*cannot list resource "services".*kubefold rbac/);
     using copy = new Copy(dir.file('copy.db'));
     expect(copy.rows('pods')).toHaveLength(200);
+  });
+
+  test('--once ends with 1 and names what storage refused, with everything else in the copy; one that runs on is ready', async () => {
+    const [poison = ''] = hollow.keys('pods');
+    expect((await kubefold(args('--once', '--kinds', 'nodes'))).code).toBe(0);
+    const db = new DatabaseSync(dir.file('copy.db'));
+    db.exec(`CREATE TRIGGER poison BEFORE INSERT ON objects WHEN NEW.namespace || '/' || NEW.name = '${poison}' BEGIN SELECT RAISE(ABORT, 'not this one'); END`);
+    db.close();
+    const exit = await kubefold(args('--once'));
+    expect(exit.stderr).toMatch(/kubefold: the first sync is complete but for 1 object that storage refused: pods \S+: .*not this one/);
+    expect(exit.stderr).toContain(`pods ${poison}: `);
+    expect(exit.code).toBe(1);
+    using copy = new Copy(dir.file('copy.db'));
+    expect(copy.differences(hollow)).toEqual([expect.stringContaining(poison)]);
+    await using child = startKubefold(args());
+    await firstSync(child);
   });
 
   test('SIGTERM writes what has arrived, ends with 0 at once, and the next start completes the copy', async () => {
