@@ -187,7 +187,10 @@ export const configSchema = v.strictObject(
     }),
     cache: section('What is kept in memory. Needs a restart.', {
       bodies: v.optional(
-        choice(['pending', 'all'], `pending keeps the body of an object only while it waits to be written; all keeps every body. Default ${DEFAULTS.bodies}.`),
+        choice(
+          ['pending', 'all'],
+          `pending keeps the body of an object only while it waits to be written; all keeps every body. all: checked now; acted on by the release with the read API. Default ${DEFAULTS.bodies}.`,
+        ),
         DEFAULTS.bodies,
       ),
       pendingBytes: bytes(

@@ -20,11 +20,14 @@ export interface Body {
   release(): void;
 }
 
-/** Takes bodies in, within a bound. */
+/** Takes bodies in, within a bound and one giant body. */
 export interface BodyPool {
   /** A copy, or null when the pool is full: the body is then read again from the API server when its turn comes. */
   store(source: ByteSource): Body | null;
-  /** Bytes of memory in use, including what is free inside partly used slabs: what the process really pays. */
+  /**
+   * Bytes of memory in use, including what is free inside partly used slabs: what the process really pays. Above `limitBytes` by one body at the most,
+   * which is let in because it is larger than half of the bound: it could never be written otherwise.
+   */
   readonly usedBytes: number;
   readonly limitBytes: number;
 }

@@ -47,7 +47,7 @@ describe('config print', () => {
   test('shows the effective value with meaning and default, sizes with a unit', () => {
     const text = printConfig(loadConfig({ text: 'cache: { pendingBytes: 67108864 }', file: 'x' }));
     expect(text).toContain(
-      'cache:\n  # pending keeps the body of an object only while it waits to be written; all keeps every body.\n  # Default pending.\n  bodies: pending\n',
+      'cache:\n  # pending keeps the body of an object only while it waits to be written; all keeps every body.\n  # all: checked now; acted on by the release with the read API. Default pending.\n  bodies: pending\n',
     );
     expect(text).toContain('  pendingBytes: 64MiB\n');
     for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
