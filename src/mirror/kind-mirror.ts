@@ -1,4 +1,4 @@
-import { isDirty, ObjectCache } from '../cache/object-cache.ts';
+import { ObjectCache } from '../cache/object-cache.ts';
 import type { SlabPool } from '../cache/body-pool.ts';
 import type { ScopeState } from '../cache/scope.ts';
 import type { Cluster, ListQuery } from '../cluster/cluster.ts';
@@ -9,25 +9,20 @@ import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import type { Random } from '../kit/random.ts';
 import { messageOf } from '../model/errors.ts';
-import { objectKey, type ObjectKey } from '../model/key.ts';
 import { apiVersionOf, kindId, type Kind, type Scope } from '../model/kind.ts';
-import type { RawObject } from '../model/raw-object.ts';
-import { BACKGROUND, LIVE } from '../queue/queue.ts';
+import { BACKGROUND } from '../queue/queue.ts';
 import { createWorkQueue, type ObservedQueue } from '../queue/work-queue.ts';
-import type { ReflectorSink, ReflectorStatus } from '../reflector/reflector.ts';
+import type { ReflectorStatus } from '../reflector/reflector.ts';
 import { createReflector, type Reflector } from '../reflector/shell.ts';
 import type { ScopeRecord, Storage } from '../storage/storage.ts';
-import { createTransform, type Transform } from '../transform/transform.ts';
+import { createTransform } from '../transform/transform.ts';
 import { Parked } from '../worker/parked.ts';
 import { WorkerPool } from '../worker/pool.ts';
 import { Refill } from '../worker/refill.ts';
+import { Delivery, LIST_SHARE } from './delivery.ts';
 import { readForms, storedForm } from './forms.ts';
 import type { KindMetrics } from './metrics.ts';
 
-/** How long a list waits for room for its next page. Longer and its continue token would expire (the server compacts every 5 minutes). */
-const PAGE_WAIT_MS = 60_000;
-/** A list pauses while more than this share of the pool is in use, so that live changes always find room. */
-const LIST_SHARE = 0.5;
 /** Scope records ride on a batch at most this often; a watermark that lags by this much costs a restart nothing that can be seen. */
 const RECORD_EVERY_MS = 1_000;
 
@@ -60,15 +55,14 @@ export class KindMirror {
   readonly #workers: WorkerPool;
   readonly #refill: Refill;
   readonly #reflectors = new Map<Scope, Reflector>();
+  readonly #delivery: Delivery;
   readonly #status = new Map<Scope, ReflectorStatus>();
+  /** What a scope that waits is trying just now. */
+  readonly #trials = new Map<Scope, ReflectorStatus>();
   readonly #ending = new AbortController();
-  readonly #transform: Transform | null;
   readonly #form: string;
   #tasks: Promise<void>[] = [];
   #recordedAt = Number.NEGATIVE_INFINITY;
-  /** The time of the chunk being read; asking the clock for each object would cost more than comparing it. */
-  #now = 0;
-  #damaged = 0;
   #isEmptied = false;
 
   constructor(options: KindMirrorOptions) {
@@ -78,7 +72,6 @@ export class KindMirror {
     this.id = kindId(plan.kind);
     this.#log = options.log.child({ kind: this.id });
     this.#form = storedForm(plan);
-    this.#transform = createTransform(plan, { secretKey: options.secretKey });
     this.cache = new ObjectCache(plan.scopes);
     this.queue = createWorkQueue({ name: this.id, clock, random, metrics: metrics.queue });
     const common = { kind: this.kind, cache: this.cache, queue: this.queue, clock, log: this.#log };
@@ -90,6 +83,22 @@ export class KindMirror {
       page: (scope, query, signal) => this.#readPage(scope, query, signal),
       single: (bytes) => this.#readSingle(bytes),
       room: (signal) => options.pool.room(LIST_SHARE, signal),
+    });
+    this.#delivery = new Delivery({
+      cache: this.cache,
+      queue: this.queue,
+      pool: options.pool,
+      transform: createTransform(plan, { secretKey: options.secretKey }),
+      metrics,
+      clock,
+      log: this.#log,
+      onSeen: (key) => this.#refill.delivered(key),
+      onChange: () => options.onChange?.(),
+      onStatus: (state, status) => this.#noteStatus(state, status),
+      onListing: ({ scope }) => {
+        const trial = this.#trials.get(scope);
+        if (trial !== undefined) this.#status.set(scope, trial);
+      },
     });
     this.#workers = new WorkerPool({
       ...common,
@@ -190,7 +199,7 @@ export class KindMirror {
   }
 
   get damaged(): number {
-    return this.#damaged;
+    return this.#delivery.damaged;
   }
 
   #spawn(task: Promise<void>): void {
@@ -207,7 +216,7 @@ export class KindMirror {
       kind: this.kind,
       scope,
       cluster,
-      sink: this.#sink(this.cache.scope(scope)),
+      sink: this.#delivery.sink(this.cache.scope(scope), () => this.#reflectors.get(scope)?.resync('regressed')),
       clock,
       random,
       log: this.#log,
@@ -216,112 +225,17 @@ export class KindMirror {
     });
   }
 
-  #sink(state: ScopeState): ReflectorSink {
-    const { clock, pool, metrics } = this.#options;
-    /** An item of the running list could not be read, so its key is unknown: absence from this list proves nothing. */
-    let isDoubtful = false;
-    const damaged = (cause: unknown): void => {
-      isDoubtful = true;
-      this.#damaged++;
-      this.#log.error('an object could not be read and is left as it was', { error: messageOf(cause) });
-    };
-    return {
-      listBegin: (reason) => {
-        isDoubtful = false;
-        this.#now = clock.now();
-        this.cache.beginList(state, reason === 'regressed' ? 'regressed' : 'continued');
-        metrics.lists[reason].inc();
-      },
-      object: (object, from) => {
-        try {
-          // After the first list a list brings what a watch missed: changes as live as any (PQ-S2, CT-T19).
-          this.#deliver(state, object, from === 'list' && !state.complete ? BACKGROUND : LIVE);
-        } catch (cause) {
-          // What a rule must look into and cannot parse; anything else is a bug of ours, for the reflector to report.
-          if (!(cause instanceof SyntaxError)) throw cause;
-          damaged(cause);
-        }
-      },
-      deleted: (object) => {
-        const key = objectKey(object.namespace, object.name);
-        this.#count(this.cache.remove(state, key, object.uid, object.revision, this.#now), key, LIVE);
-        if (this.#refill.waiting > 0) this.#refill.delivered(key);
-      },
-      listEnd: (revision) => {
-        if (this.cache.isAheadOf(state, revision)) {
-          // Only at the start: later the reflector itself knows the newest revision.
-          this.#log.warn('the cluster is older than its copy: etcd was wiped or restored, so everything is listed anew', { revision });
-          this.cache.abortList(state);
-          queueMicrotask(() => this.#reflectors.get(state.scope)?.resync('regressed'));
-          return;
-        }
-        const priority = state.complete ? LIVE : BACKGROUND;
-        const swept = isDoubtful ? this.cache.keep(state, revision) : this.cache.sweep(state, revision, clock.now());
-        state.listedAt = clock.wall();
-        for (const key of swept) this.#count('deleted', key, priority);
-      },
-      listAbort: () => this.cache.abortList(state),
-      progress: (revision) => this.cache.advance(state, revision),
-      heard: () => {
-        this.#now = clock.now();
-        state.heardAt = clock.wall();
-      },
-      damaged,
-      room: async (signal) => {
-        const bound = new AbortController();
-        const cancel = clock.after(PAGE_WAIT_MS, () => bound.abort());
-        try {
-          await pool.room(LIST_SHARE, AbortSignal.any([signal, bound.signal])).catch(() => signal.throwIfAborted());
-        } finally {
-          cancel();
-        }
-      },
-      status: (status) => {
-        const before = this.#status.get(state.scope);
-        this.#status.set(state.scope, status);
-        if (status.at === 'watching' && status.connected && before?.at === 'watching' && !before.connected) this.#options.onReconnect?.();
-      },
-    };
-  }
-
-  #deliver(state: ScopeState, object: RawObject, priority: number): void {
-    const { pool } = this.#options;
-    const key = objectKey(object.namespace, object.name);
-    let source: Parameters<SlabPool['store']>[0] = object;
-    let content: string | null = null;
-    if (this.#transform !== null) {
-      const result = this.#transform.apply(object);
-      if (!result.keep) {
-        this.#count(this.cache.remove(state, key, object.uid, object.revision, this.#now), key, priority);
-        return;
-      }
-      source = result.source;
-      content = result.contentHash;
+  /** A refusal stays visible while it is tried again, until the server accepts: whoever looks between two tries must see why. */
+  #noteStatus(state: ScopeState, status: ReflectorStatus): void {
+    const before = this.#status.get(state.scope);
+    const isTrial = before?.at === 'waiting' && (status.at === 'listing' || (status.at === 'watching' && !status.connected));
+    if (isTrial) {
+      this.#trials.set(state.scope, status);
+      return;
     }
-    const meta = { key, uid: object.uid, revision: object.revision };
-    this.#count(
-      this.cache.see(state, meta, this.#now, content, () => pool.store(source)),
-      key,
-      priority,
-    );
-    if (this.#refill.waiting > 0) this.#refill.delivered(key);
-  }
-
-  /** Brings back the body of an object that was let go; what it says beyond that is the reflector's to tell. */
-  #restore(object: RawObject): void {
-    const meta = { key: objectKey(object.namespace, object.name), uid: object.uid, revision: object.revision };
-    if (!this.cache.lacks(meta)) return;
-    const result = this.#transform === null ? { keep: true as const, source: object } : this.#transform.apply(object);
-    if (!result.keep) return;
-    this.cache.restore(meta, () => this.#options.pool.store(result.source));
-    this.#refill.delivered(meta.key);
-  }
-
-  #count(verdict: ReturnType<ObjectCache['see']>, key: ObjectKey, priority: number): void {
-    if (!isDirty(verdict)) return;
-    if (verdict === 'added' || verdict === 'modified' || verdict === 'deleted') this.#options.metrics.changes[verdict].inc();
-    this.queue.add(key, priority);
-    this.#options.onChange?.();
+    this.#trials.delete(state.scope);
+    this.#status.set(state.scope, status);
+    if (status.at === 'watching' && status.connected && before?.at !== 'listing') this.#options.onReconnect?.();
   }
 
   /** Scope records for the next batch. They count the batch's own keys as not yet durable: a record may lag, never lead. */
@@ -337,7 +251,7 @@ export class KindMirror {
     const reader = new ListReader({
       kind: this.kind.kind,
       apiVersion: apiVersionOf(this.kind),
-      onItem: (object) => this.#restore(object),
+      onItem: (object) => this.#delivery.restore(object),
       onDamaged: () => {},
     });
     await cluster.list(this.kind, scope, { ...query, ...selectorsOf(plan) }, (chunk) => reader.push(chunk), signal);
@@ -348,7 +262,7 @@ export class KindMirror {
     const scanner = new ObjectScanner({ kind: this.kind.kind, apiVersion: apiVersionOf(this.kind) });
     scanner.scan(bytes, 0, bytes.length);
     if (scanner.problem !== null) throw scanner.damage();
-    this.#restore(scanner);
+    this.#delivery.restore(scanner);
   }
 }
 

@@ -1,0 +1,152 @@
+import type { SlabPool } from '../cache/body-pool.ts';
+import { isDirty, type ObjectCache, type Verdict } from '../cache/object-cache.ts';
+import type { ScopeState } from '../cache/scope.ts';
+import type { Clock } from '../kit/clock.ts';
+import type { Logger } from '../kit/log.ts';
+import { messageOf } from '../model/errors.ts';
+import { objectKey, type ObjectKey } from '../model/key.ts';
+import type { RawObject } from '../model/raw-object.ts';
+import { BACKGROUND, LIVE, type WorkQueue } from '../queue/queue.ts';
+import type { ReflectorSink, ReflectorStatus } from '../reflector/reflector.ts';
+import type { Transform } from '../transform/transform.ts';
+import type { KindMetrics } from './metrics.ts';
+
+/** How long a list waits for room for its next page. Longer and its continue token would expire (the server compacts every 5 minutes). */
+const PAGE_WAIT_MS = 60_000;
+/** A list pauses while more than this share of the pool is in use, so that live changes always find room. */
+export const LIST_SHARE = 0.5;
+
+export interface DeliveryParts {
+  readonly cache: ObjectCache;
+  readonly queue: WorkQueue;
+  readonly pool: SlabPool;
+  /** Null when the bytes pass untouched. */
+  readonly transform: Transform | null;
+  readonly metrics: KindMetrics;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** An object was seen or brought back: whoever waits for its body may go on. */
+  readonly onSeen: (key: ObjectKey) => void;
+  readonly onChange: () => void;
+  readonly onStatus: (state: ScopeState, status: ReflectorStatus) => void;
+  /** The server has begun to answer a list. */
+  readonly onListing: (state: ScopeState) => void;
+}
+
+/** What becomes of what the reflectors of one kind see: through the rules into the cache, and the key, if anything changed, into the queue. */
+export class Delivery {
+  readonly #parts: DeliveryParts;
+  /** The time of the chunk being read; asking the clock for each object would cost more than comparing it. */
+  #now = 0;
+  #damaged = 0;
+
+  constructor(parts: DeliveryParts) {
+    this.#parts = parts;
+  }
+
+  /** Objects that could not be read since the start. */
+  get damaged(): number {
+    return this.#damaged;
+  }
+
+  /** Where the reflector of one scope delivers. `relist` asks it for a whole list of a history that went back. */
+  sink(state: ScopeState, relist: () => void): ReflectorSink {
+    const { cache, clock, pool, metrics, log, onSeen, onStatus, onListing } = this.#parts;
+    /** An item of the running list could not be read, so its key is unknown: absence from this list proves nothing. */
+    let isDoubtful = false;
+    const damaged = (cause: unknown): void => {
+      isDoubtful = true;
+      this.#damaged++;
+      log.error('an object could not be read and is left as it was', { error: messageOf(cause) });
+    };
+    return {
+      listBegin: (reason) => {
+        isDoubtful = false;
+        this.#now = clock.now();
+        cache.beginList(state, reason === 'regressed' ? 'regressed' : 'continued');
+        metrics.lists[reason].inc();
+        onListing(state);
+      },
+      object: (object, from) => {
+        try {
+          // After the first list a list brings what a watch missed: changes as live as any (PQ-S2, CT-T19).
+          this.#deliver(state, object, from === 'list' && !state.complete ? BACKGROUND : LIVE);
+        } catch (cause) {
+          // What a rule must look into and cannot parse; anything else is a bug of ours, for the reflector to report.
+          if (!(cause instanceof SyntaxError)) throw cause;
+          damaged(cause);
+        }
+      },
+      deleted: (object) => {
+        const key = objectKey(object.namespace, object.name);
+        this.#settle(cache.remove(state, key, object.uid, object.revision, this.#now), key, LIVE);
+        onSeen(key);
+      },
+      listEnd: (revision) => {
+        if (cache.isAheadOf(state, revision)) {
+          // Only at the start: later the reflector itself knows the newest revision.
+          log.warn('the cluster is older than its copy: etcd was wiped or restored, so everything is listed anew', { revision });
+          cache.abortList(state);
+          queueMicrotask(relist);
+          return;
+        }
+        const priority = state.complete ? LIVE : BACKGROUND;
+        const swept = isDoubtful ? cache.keep(state, revision) : cache.sweep(state, revision, clock.now());
+        state.listedAt = clock.wall();
+        for (const key of swept) this.#settle('deleted', key, priority);
+      },
+      listAbort: () => cache.abortList(state),
+      progress: (revision) => cache.advance(state, revision),
+      heard: () => {
+        this.#now = clock.now();
+        state.heardAt = clock.wall();
+      },
+      damaged,
+      room: async (signal) => {
+        const bound = new AbortController();
+        const cancel = clock.after(PAGE_WAIT_MS, () => bound.abort());
+        try {
+          await pool.room(LIST_SHARE, AbortSignal.any([signal, bound.signal])).catch(() => signal.throwIfAborted());
+        } finally {
+          cancel();
+        }
+      },
+      status: (status) => onStatus(state, status),
+    };
+  }
+
+  /** Brings back the body of an object that was let go; what it says beyond that is the reflector's to tell. */
+  restore(object: RawObject): void {
+    const { cache, pool, transform, onSeen } = this.#parts;
+    const meta = { key: objectKey(object.namespace, object.name), uid: object.uid, revision: object.revision };
+    if (!cache.lacks(meta)) return;
+    const result = transform === null ? { keep: true as const, source: object } : transform.apply(object);
+    if (!result.keep) return;
+    cache.restore(meta, () => pool.store(result.source));
+    onSeen(meta.key);
+  }
+
+  #deliver(state: ScopeState, object: RawObject, priority: number): void {
+    const { cache, pool, transform, onSeen } = this.#parts;
+    const key = objectKey(object.namespace, object.name);
+    let source: Parameters<SlabPool['store']>[0] = object;
+    let content: string | null = null;
+    if (transform !== null) {
+      const result = transform.apply(object);
+      if (!result.keep) return this.#settle(cache.remove(state, key, object.uid, object.revision, this.#now), key, priority);
+      source = result.source;
+      content = result.contentHash;
+    }
+    const meta = { key, uid: object.uid, revision: object.revision };
+    const verdict = cache.see(state, meta, this.#now, content, () => pool.store(source));
+    this.#settle(verdict, key, priority);
+    onSeen(key);
+  }
+
+  #settle(verdict: Verdict, key: ObjectKey, priority: number): void {
+    if (!isDirty(verdict)) return;
+    if (verdict === 'added' || verdict === 'modified' || verdict === 'deleted') this.#parts.metrics.changes[verdict].inc();
+    this.#parts.queue.add(key, priority);
+    this.#parts.onChange();
+  }
+}
