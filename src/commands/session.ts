@@ -124,6 +124,7 @@ function refusedByStorage(kinds: readonly KindStatus[]): string | null {
 
 /** Why a first sync will never be complete: all that is missing is refused by the API server. Null while there is hope. */
 function hopelessness(status: MirrorStatus): string | null {
+  if (status.phase === 'connecting' && status.isRefused) return status.error;
   const open = status.kinds.filter((kind) => !kind.complete);
   const hopeless = refused(status);
   if (status.phase !== 'syncing' || open.length === 0 || !open.every((kind) => hopeless.includes(kind))) return null;

@@ -9,7 +9,7 @@ import { backoffDelay } from '../kit/backoff.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import type { Random } from '../kit/random.ts';
-import { messageOf } from '../model/errors.ts';
+import { ApiError, messageOf, UsageError } from '../model/errors.ts';
 import { type Kind, type KindId, kindId, splitKindId } from '../model/kind.ts';
 import type { Storage } from '../storage/storage.ts';
 import { HistoryGuard } from './history-guard.ts';
@@ -67,6 +67,7 @@ export class Mirror {
   #isReconciled = false;
   #phase: 'connecting' | 'running' | 'stopping' = 'connecting';
   #error: string | null = null;
+  #isRefused = false;
   #wake: (() => void) | null = null;
   /** Aborts when the end of the mirror must not wait any longer, whatever is being stopped or removed just then. Set by run(). */
   #hurry = new AbortController().signal;
@@ -131,6 +132,7 @@ export class Mirror {
       address: cluster.address,
       phase: this.#phase === 'running' ? (this.isReady() ? 'live' : 'syncing') : this.#phase,
       error: this.#error,
+      isRefused: this.#isRefused,
       kinds: [...this.#kinds.values()].map(({ mirror }) => kindStatus(mirror, clock)),
       left: this.#left,
       broken: this.#discovery.broken,
@@ -148,7 +150,10 @@ export class Mirror {
         return;
       } catch (cause) {
         signal.throwIfAborted();
+        // What is wrong with credentials on this machine, nobody else will mend.
+        if (cause instanceof UsageError) throw cause;
         this.#error = explain(cause);
+        this.#isRefused = cause instanceof ApiError && (cause.status === 401 || cause.status === 403);
         const delayMs = Math.round(backoffDelay(CONNECT_BACKOFF, failures, random));
         log[failures < 3 ? 'warn' : 'error']('waiting for the API server', { address: cluster.address, error: this.#error, retryMs: delayMs });
         await clock.sleep(delayMs, signal);
@@ -166,6 +171,7 @@ export class Mirror {
     }
     this.#discovery = discovery;
     this.#error = null;
+    this.#isRefused = false;
     // A broken group is asked for again soon: it may come back without any object changing.
     if (discovery.broken.length > 0) this.#askAgain([10_000]);
   }

@@ -38,6 +38,8 @@ export interface MirrorStatus {
   readonly phase: 'connecting' | 'syncing' | 'live' | 'stopping';
   /** What the mirror waits for, when that is the API server itself. */
   readonly error: string | null;
+  /** The API server refuses who we are, before any kind is known: waiting helps only when somebody changes that. */
+  readonly isRefused: boolean;
   readonly kinds: readonly KindStatus[];
   /** Kinds that rules leave out, with the reason. */
   readonly left: readonly { readonly id: KindId; readonly why: string }[];

@@ -68,6 +68,16 @@ test('an API server that goes away and comes back while it is mirrored', async (
 });
 
 describe('credentials that the API server refuses (401)', () => {
+  test('--once does not wait for better ones: it ends with 1 and says so', async () => {
+    await using hollow = await startHollow({ tokens: { right: 'admin' } });
+    using dir = tempDir('refused');
+    const kubeconfig = dir.file('kubeconfig');
+    writeFileSync(kubeconfig, hollow.kubeconfig('wrong'));
+    const exit = await kubefold(['run', '--once', '--kubeconfig', kubeconfig, '--storage', `sqlite:${dir.file('a.db')}`, '--listen', 'off']);
+    expect(exit.code).toBe(1);
+    expect(exit.stderr).toMatch(/401|Unauthorized/);
+  });
+
   test('at the start: it says so, names the way out, tells no token, and goes on when they are good', async () => {
     const hollow = await start({ tokens: { 'good-geheim': 'jane' } });
     writeFileSync(dir.file('token'), 'expired-geheim');

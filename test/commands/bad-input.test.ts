@@ -35,7 +35,7 @@ describe('the command line', () => {
     ['a storage engine that there is not', ['run', '--storage', 'mysql://u:geheim@h/db'], /known storage engine, not "mysql".*sqlite:/],
     ['a storage engine of a later version', ['run', '--kubeconfig', 'kubeconfig', '--storage', 'postgres://u:geheim@h/db'], /"postgres" is known but not built into this version.*sqlite:/],
     ['a storage that cannot be read from outside', ['get', 'pods', '--storage', 'memory:'], /memory:.*keeps nothing outside the process/],
-    ['an address beyond loopback without TLS and token', ['run', '--listen', '0.0.0.0:0'], /must be a loopback address unless tls is set[\s\S]*must be a loopback address unless auth is set/],
+    ['an address beyond loopback without TLS and token', ['run', '--listen', '0.0.0.0:0'], /must be a loopback address unless tls is set[\s\S]*must be a loopback address unless auth.tokenFile is set/],
     ['a kubeconfig that is not there', ['run', '--kubeconfig', '/no/such/file'], /kubeconfig \/no\/such\/file \(--kubeconfig\) does not exist/],
     ['no kubeconfig at all', ['run'], /No kubeconfig was found.*--kubeconfig FILE or set KUBECONFIG/],
     ['a context that is not there', ['run', '--kubeconfig', 'kubeconfig', '--context', 'prod'], /Context "prod" is not in the kubeconfig .*it has here; choose one of them with --context/],

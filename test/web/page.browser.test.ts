@@ -104,7 +104,7 @@ describe('the status page of a mirror in trouble', () => {
   afterAll(() => web.close());
 
   const trouble: MirrorStatus = {
-    ...{ cluster: 'c<b>1</b>', address: 'api.example:443', phase: 'syncing', error: null, pendingBytes: 0 },
+    ...{ cluster: 'c<b>1</b>', address: 'api.example:443', phase: 'syncing', error: null, isRefused: false, pendingBytes: 0 },
     kinds: [
       kind({}),
       kind({
