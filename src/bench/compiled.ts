@@ -11,7 +11,9 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
  */
 export function compile(folder: string): (name: string) => string {
   const out = join(folder, 'dist');
-  const { stdout } = spawnSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', join(ROOT, 'src/tsconfig.json'), '--outDir', out], { encoding: 'utf8' });
+  const { stdout } = spawnSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', join(ROOT, 'src/tsconfig.json'), '--outDir', out], {
+    encoding: 'utf8',
+  });
   if (!existsSync(join(out, 'main.js'))) throw new Error(`Cannot compile the checkout: ${stdout}`);
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
   symlinkSync(join(ROOT, 'package.json'), join(folder, 'package.json'));

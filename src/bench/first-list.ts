@@ -36,8 +36,18 @@ export const firstList: Bench = {
       await cluster.close();
     }
     const row = (way: Way): string[][] =>
-      rounds[way].map((one, index) => [`${way}, round ${index + 1}`, shown(one.seconds), shown(one.cpuSeconds), shown(one.peakMiB), shown(one.serverCpuSeconds)]);
-    const ratio = (field: keyof Round): number => medianRatio(rounds.streaming.map((one) => one[field]), rounds.paged.map((one) => one[field]));
+      rounds[way].map((one, index) => [
+        `${way}, round ${index + 1}`,
+        shown(one.seconds),
+        shown(one.cpuSeconds),
+        shown(one.peakMiB),
+        shown(one.serverCpuSeconds),
+      ]);
+    const ratio = (field: keyof Round): number =>
+      medianRatio(
+        rounds.streaming.map((one) => one[field]),
+        rounds.paged.map((one) => one[field]),
+      );
     return {
       question: `Should the first list be paged or streaming? ${shown(pods)} pods of 4 KB from a real API server into SQLite.`,
       table: [['', 'seconds', 'our CPU s', 'our peak MiB', "the server's CPU s"], ...row('paged'), ...row('streaming')],
@@ -47,7 +57,9 @@ export const firstList: Bench = {
         { name: 'our peak memory, streaming against paged', value: ratio('peakMiB'), unit: 'times' },
         { name: "the server's CPU, streaming against paged", value: ratio('serverCpuSeconds'), unit: 'times' },
       ],
-      notes: [`The server's CPU is counted until ${SETTLE_MS / 1000} s after the end of each run, with what it does anyway. Both had a run before the first round.`],
+      notes: [
+        `The server's CPU is counted until ${SETTLE_MS / 1000} s after the end of each run, with what it does anyway. Both had a run before the first round.`,
+      ],
     };
   },
 };
@@ -59,7 +71,22 @@ async function sync(context: BenchContext, cluster: RealCluster, way: Way): Prom
   writeFileSync(config, `reflector: { firstList: ${way} }\n`);
   const serverBefore = cluster.cpuSeconds();
   const startedAt = systemClock.now();
-  const args = ['run', '--once', '--config', config, '--kinds', 'pods', '--storage', `sqlite:${db}`, '--kubeconfig', cluster.kubeconfig, '--listen', 'off', '--log-format', 'json'];
+  const args = [
+    'run',
+    '--once',
+    '--config',
+    config,
+    '--kinds',
+    'pods',
+    '--storage',
+    `sqlite:${db}`,
+    '--kubeconfig',
+    cluster.kubeconfig,
+    '--listen',
+    'off',
+    '--log-format',
+    'json',
+  ];
   const line = await Child.node(context.program('main'), args, { nodeFlags: ['--import', context.program('bench/child/probe')] }).ended();
   const seconds = (systemClock.now() - startedAt) / 1000;
   await systemClock.sleep(SETTLE_MS);

@@ -53,10 +53,20 @@ export const folding: Bench = {
         ...row(`SQLite at ${SLOW_ROWS_PER_SECOND} rows a second`, slow),
       ],
       answers: [
-        { name: 'offered rate, of what was asked, worst round', value: Math.min(...all.map((one) => one.offered)) / CHANGES_PER_SECOND, unit: 'times', bar: { atLeast: 0.95 } },
+        {
+          name: 'offered rate, of what was asked, worst round',
+          value: Math.min(...all.map((one) => one.offered)) / CHANGES_PER_SECOND,
+          unit: 'times',
+          bar: { atLeast: 0.95 },
+        },
         { name: 'rows of a key beyond the first in one commit, all rounds', value: most(all.map((one) => one.twiceInCommit)), unit: '', bar: { atMost: 0 } },
         { name: 'rows stored twice at one revision, all rounds', value: most(all.map((one) => one.repeated)), unit: '', bar: { atMost: 0 } },
-        { name: 'newest revision of every pod stored after the last change, worst round', value: most(fast.map((one) => one.behindMs)), unit: 'ms', bar: { atMost: 1_000 } },
+        {
+          name: 'newest revision of every pod stored after the last change, worst round',
+          value: most(fast.map((one) => one.behindMs)),
+          unit: 'ms',
+          bar: { atMost: 1_000 },
+        },
         { name: 'writes a change', value: median(fast.map((one) => one.writes / one.changes)), unit: '', bar: { atMost: 1 } },
         {
           name: `slow storage: writes, of what it could take in the burst plus one of each pod, worst round`,
@@ -65,12 +75,17 @@ export const folding: Bench = {
           bar: { atMost: 1.05 },
         },
       ],
-      notes: ['Counted in the table `changes` of the database, which a trigger fills. Rows of one commit carry one time, and commits of one millisecond count as one.'],
+      notes: [
+        'Counted in the table `changes` of the database, which a trigger fills. Rows of one commit carry one time, and commits of one millisecond count as one.',
+      ],
     };
   },
 };
 
-async function burst(context: BenchContext, { name, pods, rowsPerSecond }: { readonly name: string; readonly pods: number; readonly rowsPerSecond?: number }): Promise<Round> {
+async function burst(
+  context: BenchContext,
+  { name, pods, rowsPerSecond }: { readonly name: string; readonly pods: number; readonly rowsPerSecond?: number },
+): Promise<Round> {
   const hollow = await startHollow({ history: 100_000 });
   const file = join(context.folder, `${name}.db`);
   const kubeconfig = join(context.folder, `kubeconfig-${name}`);
@@ -114,7 +129,8 @@ async function untilEqual(hollow: Hollow, db: DatabaseSync): Promise<void> {
   const deadline = systemClock.now() + 60_000;
   for (;;) {
     const rows = select.all();
-    if (rows.length === wanted.size && rows.every((row) => wanted.get(`${String(row['namespace'])}/${String(row['name'])}`) === row['resource_version'])) return;
+    if (rows.length === wanted.size && rows.every((row) => wanted.get(`${String(row['namespace'])}/${String(row['name'])}`) === row['resource_version']))
+      return;
     if (systemClock.now() > deadline) throw new Error('The database did not hold the newest revision of every pod within a minute');
     await systemClock.sleep(10);
   }

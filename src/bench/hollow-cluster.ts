@@ -12,10 +12,14 @@ export interface HollowProcess {
 
 export async function startHollowProcess(context: BenchContext, pods: number): Promise<HollowProcess> {
   context.say(`a hollow cluster of ${pods} pods is being made`);
-  const child = Child.node(context.program('hollow/main'), ['--pods', String(pods), '--pod-bytes', '4096', '--namespaces', '50', '--no-apps', '--until-stdin-closes'], {
-    nodeFlags: ['--max-old-space-size=8192'],
-    withinMs: 3_600_000,
-  });
+  const child = Child.node(
+    context.program('hollow/main'),
+    ['--pods', String(pods), '--pod-bytes', '4096', '--namespaces', '50', '--no-apps', '--until-stdin-closes'],
+    {
+      nodeFlags: ['--max-old-space-size=8192'],
+      withinMs: 3_600_000,
+    },
+  );
   const url = textOf(await child.line('url'), 'url');
   return { url, kubeconfig: writeKubeconfig(context.folder, url), stop: () => child.stop() };
 }

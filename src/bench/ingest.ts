@@ -44,11 +44,17 @@ export const ingest: Bench = {
         rounds.map((one, index) => [`${kb} KB, ${name}, round ${index + 1}`, shown(one.microseconds), shown(1e6 / one.microseconds), shown(one.peakMiB)]);
       table.push(...row("client-node's informer", theirs), ...row('kubefold', ours), ...row('plain limit', plain));
       const cost = (rounds: readonly Round[]): number[] => rounds.map((one) => one.microseconds);
-      answers.push({ name: `events a CPU second at ${kb} KB, against the informer`, value: medianRatio(cost(theirs), cost(ours)), unit: 'times', bar: { atLeast: 5 } });
+      answers.push({
+        name: `events a CPU second at ${kb} KB, against the informer`,
+        value: medianRatio(cost(theirs), cost(ours)),
+        unit: 'times',
+        bar: { atLeast: 5 },
+      });
       answers.push({ name: `the same against the plain limit`, value: medianRatio(cost(plain), cost(ours)), unit: 'times' });
     }
     return {
-      question: "How many watch events of pods does a second of CPU take in, from socket through scan, cache and queue, against client-node's informer on the same stream?",
+      question:
+        "How many watch events of pods does a second of CPU take in, from socket through scan, cache and queue, against client-node's informer on the same stream?",
       table,
       answers,
       notes: [
@@ -67,7 +73,8 @@ async function contest(context: BenchContext, load: Load, contestant: 'informer'
   const client = Child.node(context.program(`bench/child/${contestant}`), [JSON.stringify(options)]);
   try {
     const listed = await client.line('listed');
-    if (contestant !== 'reader' && numberOf(listed, 'objects') !== load.pods) throw new Error(`${contestant} listed ${numberOf(listed, 'objects')} objects, expected ${load.pods}`);
+    if (contestant !== 'reader' && numberOf(listed, 'objects') !== load.pods)
+      throw new Error(`${contestant} listed ${numberOf(listed, 'objects')} objects, expected ${load.pods}`);
     await feed.line('watched');
     await client.ask('mark');
     const sent = feed.ask('go');

@@ -12,11 +12,20 @@ import { machineTime, stolenPercent } from './usage.ts';
 const BENCHES: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<Bench> }>> = {
   ingest: { summary: "watch events through scan, cache and queue, against client-node's informer", load: async () => (await import('./ingest.ts')).ingest },
   'initial-sync': { summary: '100,000 pods into SQLite, against the plain limit', load: async () => (await import('./initial-sync.ts')).initialSync },
-  memory: { summary: "resident bytes an object, against client-node's informer; peak under a slow storage", load: async () => (await import('./memory.ts')).memory },
+  memory: {
+    summary: "resident bytes an object, against client-node's informer; peak under a slow storage",
+    load: async () => (await import('./memory.ts')).memory,
+  },
   folding: { summary: '1,700 changes a second over 2,000 pods: what is written of them', load: async () => (await import('./folding.ts')).folding },
-  'first-list': { summary: 'paged or streaming, on a real API server: our cost and the server\'s', load: async () => (await import('./first-list.ts')).firstList },
+  'first-list': {
+    summary: "paged or streaming, on a real API server: our cost and the server's",
+    load: async () => (await import('./first-list.ts')).firstList,
+  },
   'peer-sync': { summary: 'first sync from a real API server, against a client-go mirror', load: async () => (await import('./peer-sync.ts')).peerSync },
-  'peer-changes': { summary: '1,000 changes a second from a real API server, against a client-go mirror', load: async () => (await import('./peer-changes.ts')).peerChanges },
+  'peer-changes': {
+    summary: '1,000 changes a second from a real API server, against a client-go mirror',
+    load: async () => (await import('./peer-changes.ts')).peerChanges,
+  },
   queue: {
     summary: 'the work queue alone, against a Map and an array',
     load: async () => {
@@ -80,10 +89,20 @@ async function main(args: readonly string[]): Promise<number> {
     const say = (text: string): void => void process.stderr.write(`… ${text}\n`);
     const program = name === 'queue' ? (file: string) => file : compile(folder);
     const optional = (option: 'pods' | 'events'): number | null => (values[option] === undefined ? null : count(option, values[option]));
-    const report = await bench.run({ rounds: count('rounds', values.rounds), pods: optional('pods'), events: optional('events'), peers: values.peers ?? process.env['KUBEFOLD_PEERS'] ?? null, program, folder, say });
+    const report = await bench.run({
+      rounds: count('rounds', values.rounds),
+      pods: optional('pods'),
+      events: optional('events'),
+      peers: values.peers ?? process.env['KUBEFOLD_PEERS'] ?? null,
+      program,
+      folder,
+      say,
+    });
     if (report === null) return 0;
     const stolen = stolenPercent(before, machineTime());
-    process.stdout.write(`${formatReport(report)}  ${stolen.toFixed(1)} % of the machine's time was given to others${stolen > 5 ? ': too much for these figures to say anything' : ''}.\n`);
+    process.stdout.write(
+      `${formatReport(report)}  ${stolen.toFixed(1)} % of the machine's time was given to others${stolen > 5 ? ': too much for these figures to say anything' : ''}.\n`,
+    );
     if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ name, stolenPercent: stolen, ...report }, null, 2)}\n`);
     return report.answers.some((answer) => isWithin(answer) === false) ? 1 : 0;
   } finally {

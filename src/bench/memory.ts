@@ -51,7 +51,14 @@ export const memory: Bench = {
       const [idle, full] = [all[0], all[index]];
       return idle === undefined || full === undefined ? Number.NaN : ((full[field] - idle[field]) * 1024 * 1024) / full.objects;
     };
-    const row = (name: string, one: Held): string[] => [name, shown(one.objects), shown(one.syncedMiB), shown(one.residentMiB), shown(one.collectedMiB), shown(one.peakMiB)];
+    const row = (name: string, one: Held): string[] => [
+      name,
+      shown(one.objects),
+      shown(one.syncedMiB),
+      shown(one.residentMiB),
+      shown(one.collectedMiB),
+      shown(one.peakMiB),
+    ];
     const ours = bytesAnObject(held, 2, 'residentMiB');
     const theirs = bytesAnObject(informers, 1, 'residentMiB');
     return {
@@ -74,8 +81,17 @@ export const memory: Bench = {
   },
 };
 
-async function mirror(context: BenchContext, hollow: HollowProcess, { name, rowsPerSecond }: { readonly name: string; readonly rowsPerSecond?: number }): Promise<Held> {
-  const options: MirrorChildOptions = { kubeconfig: hollow.kubeconfig, storage: `sqlite:${join(context.folder, `${name}.db`)}`, kinds: ['pods'], ...(rowsPerSecond === undefined ? {} : { rowsPerSecond }) };
+async function mirror(
+  context: BenchContext,
+  hollow: HollowProcess,
+  { name, rowsPerSecond }: { readonly name: string; readonly rowsPerSecond?: number },
+): Promise<Held> {
+  const options: MirrorChildOptions = {
+    kubeconfig: hollow.kubeconfig,
+    storage: `sqlite:${join(context.folder, `${name}.db`)}`,
+    kinds: ['pods'],
+    ...(rowsPerSecond === undefined ? {} : { rowsPerSecond }),
+  };
   const child = Child.node(context.program('bench/child/mirror'), [JSON.stringify(options)], { nodeFlags: ['--expose-gc'] });
   try {
     const ready = await child.line('ready');

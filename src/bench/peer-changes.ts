@@ -37,20 +37,45 @@ export const peerChanges: Bench = {
       await cluster.close();
     }
     const row = (name: string, rounds: readonly Round[]): string[][] =>
-      rounds.map((one, index) => [`${name}, round ${index + 1}`, shown(one.changes), shown(one.cpuSeconds), shown(one.peakMiB), shown(one.residentMiB), shown(one.p50Ms), shown(one.p99Ms), shown(one.withinPercent)]);
-    const ratio = (field: keyof Round): number => medianRatio(ours.map((one) => one[field]), theirs.map((one) => one[field]));
+      rounds.map((one, index) => [
+        `${name}, round ${index + 1}`,
+        shown(one.changes),
+        shown(one.cpuSeconds),
+        shown(one.peakMiB),
+        shown(one.residentMiB),
+        shown(one.p50Ms),
+        shown(one.p99Ms),
+        shown(one.withinPercent),
+      ]);
+    const ratio = (field: keyof Round): number =>
+      medianRatio(
+        ours.map((one) => one[field]),
+        theirs.map((one) => one[field]),
+      );
     return {
       question: `What do ${shown(LOAD.rate * LOAD.seconds)} changes at ${shown(LOAD.rate)} a second over ${shown(LOAD.hot)} of ${shown(pods)} pods cost, from a real API server into SQLite, against a mirror written on client-go (typed, protobuf)?`,
-      table: [['', 'changes', 'CPU s', 'peak MiB', 'resident MiB at the end', 'p50 ms', 'p99 ms', '% within 40 ms of receipt'], ...row('client-go', theirs), ...row('kubefold', ours)],
+      table: [
+        ['', 'changes', 'CPU s', 'peak MiB', 'resident MiB at the end', 'p50 ms', 'p99 ms', '% within 40 ms of receipt'],
+        ...row('client-go', theirs),
+        ...row('kubefold', ours),
+      ],
       answers: [
         { name: 'CPU against client-go', value: ratio('cpuSeconds'), unit: 'times', bar: { atMost: 0.65 } },
         { name: 'peak memory against client-go', value: ratio('peakMiB'), unit: 'times', bar: { atMost: 0.4 } },
         { name: 'memory at the end against client-go', value: ratio('residentMiB'), unit: 'times' },
         { name: 'change to stored, p99', value: median(ours.map((one) => one.p99Ms)), unit: 'ms', bar: { atMost: 40 } },
         { name: 'the same of client-go', value: median(theirs.map((one) => one.p99Ms)), unit: 'ms' },
-        { name: 'changes that were durable within 40 ms of their receipt', value: median(ours.map((one) => one.withinPercent)), unit: '%', bar: { atLeast: 99 } },
+        {
+          name: 'changes that were durable within 40 ms of their receipt',
+          value: median(ours.map((one) => one.withinPercent)),
+          unit: '%',
+          bar: { atLeast: 99 },
+        },
       ],
-      notes: ['p50 and p99 run from just before the change was written into etcd until its newest state was durable, of every write; the API server\'s own delay is in them, which on a busy machine is most of it; the last column has ours alone.', 'CPU includes waiting for the copy to be whole, up to 0.1 s.'],
+      notes: [
+        "p50 and p99 run from just before the change was written into etcd until its newest state was durable, of every write; the API server's own delay is in them, which on a busy machine is most of it; the last column has ours alone.",
+        'CPU includes waiting for the copy to be whole, up to 0.1 s.',
+      ],
     };
   },
 };
@@ -88,5 +113,10 @@ async function kubefold(context: BenchContext, cluster: RealCluster): Promise<Ro
 
 function cost(load: Readonly<Record<string, unknown>>): Pick<Round, 'changes' | 'cpuSeconds' | 'peakMiB' | 'residentMiB'> {
   if (load['behind'] !== 0) throw new Error(`The copy never became whole: ${JSON.stringify(load)}`);
-  return { changes: numberOf(load, 'updates'), cpuSeconds: numberOf(load, 'peerCpuTotal'), peakMiB: numberOf(load, 'peerMaxRssMB'), residentMiB: numberOf(load, 'peerRssMB') };
+  return {
+    changes: numberOf(load, 'updates'),
+    cpuSeconds: numberOf(load, 'peerCpuTotal'),
+    peakMiB: numberOf(load, 'peerMaxRssMB'),
+    residentMiB: numberOf(load, 'peerRssMB'),
+  };
 }

@@ -34,8 +34,13 @@ export const peerSync: Bench = {
     } finally {
       await cluster.close();
     }
-    const row = (name: string, rounds: readonly Round[]): string[][] => rounds.map((one, index) => [`${name}, round ${index + 1}`, shown(one.cpuSeconds), shown(one.peakMiB), shown(one.seconds)]);
-    const ratio = (field: keyof Round, rounds: readonly Round[]): number => medianRatio(rounds.map((one) => one[field]), theirs.map((one) => one[field]));
+    const row = (name: string, rounds: readonly Round[]): string[][] =>
+      rounds.map((one, index) => [`${name}, round ${index + 1}`, shown(one.cpuSeconds), shown(one.peakMiB), shown(one.seconds)]);
+    const ratio = (field: keyof Round, rounds: readonly Round[]): number =>
+      medianRatio(
+        rounds.map((one) => one[field]),
+        theirs.map((one) => one[field]),
+      );
     return {
       question: `What does the first sync of ${shown(pods)} pods of 4 KB from a real API server into SQLite cost, against a mirror written on client-go (typed, protobuf, plain list)? Start-up is included.`,
       table: [['', 'CPU s', 'peak MiB', 'seconds'], ...row('client-go', theirs), ...row('kubefold', ours), ...row('kubefold from sources', sources)],
@@ -55,7 +60,9 @@ async function clientGo(context: BenchContext, cluster: RealCluster, pods: numbe
   const db = join(context.folder, 'theirs.db');
   remove(db);
   const startedAt = systemClock.now();
-  const line = await Child.program(peer(context, 'gomirror'), ['-once', '-watchlist=false', '-sink', 'sqlite', '-db', db], { env: { KUBECONFIG: cluster.kubeconfig } }).ended();
+  const line = await Child.program(peer(context, 'gomirror'), ['-once', '-watchlist=false', '-sink', 'sqlite', '-db', db], {
+    env: { KUBECONFIG: cluster.kubeconfig },
+  }).ended();
   if (line['writes'] !== pods) throw new Error(`The peer wrote ${String(line['writes'])} rows, expected ${pods}`);
   return { cpuSeconds: numberOf(line, 'cpu'), peakMiB: numberOf(line, 'maxRssMB'), seconds: (systemClock.now() - startedAt) / 1000 };
 }

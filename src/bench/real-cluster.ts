@@ -13,7 +13,13 @@ export interface RealCluster {
   /** Of the API server, so far. */
   cpuSeconds(): number;
   /** Changes pods: `rate` changes a second for `seconds` over the first `hot` of them, waits until the copy in `db` holds them all, and says what process `pid` used. */
-  burst(load: { readonly rate: number; readonly seconds: number; readonly hot: number; readonly pid: number; readonly db: string }): Promise<Readonly<Record<string, unknown>>>;
+  burst(load: {
+    readonly rate: number;
+    readonly seconds: number;
+    readonly hot: number;
+    readonly pid: number;
+    readonly db: string;
+  }): Promise<Readonly<Record<string, unknown>>>;
   close(): Promise<void>;
 }
 
@@ -43,7 +49,9 @@ export async function startRealCluster(context: BenchContext, pods: number): Pro
       kubeconfig: plane.kubeconfigPath,
       cpuSeconds: () => usageOf(apiServer).cpuSeconds,
       burst: ({ rate, seconds, hot, pid, db }) =>
-        Child.program(goload, ['burst', ...common, '-rate', String(rate), '-secs', String(seconds), '-hot', String(hot), '-pid', String(pid), '-db', db], { env }).ended(),
+        Child.program(goload, ['burst', ...common, '-rate', String(rate), '-secs', String(seconds), '-hot', String(hot), '-pid', String(pid), '-db', db], {
+          env,
+        }).ended(),
       close: () => plane.close(),
     };
   } catch (cause) {
@@ -54,7 +62,10 @@ export async function startRealCluster(context: BenchContext, pods: number): Pro
 
 /** The path of a peer program. */
 export function peer({ peers }: BenchContext, name: 'gomirror' | 'goload'): string {
-  if (peers === null) throw new UsageError(`This benchmark needs ${name}, which is not part of the project: build it (see --help) and name its folder by --peers or KUBEFOLD_PEERS`);
+  if (peers === null)
+    throw new UsageError(
+      `This benchmark needs ${name}, which is not part of the project: build it (see --help) and name its folder by --peers or KUBEFOLD_PEERS`,
+    );
   const path = join(peers, name);
   if (!existsSync(path)) throw new UsageError(`There is no ${name} in ${peers}: build it (see --help)`);
   return path;

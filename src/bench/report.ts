@@ -44,7 +44,10 @@ export function isWithin({ value, bar }: Answer): boolean | null {
 export function formatReport(report: Report): string {
   const answers = report.answers.map((answer) => {
     const within = isWithin(answer);
-    const bar = answer.bar === undefined ? '' : `   asked: ${'atMost' in answer.bar ? `at most ${answer.bar.atMost}` : `at least ${answer.bar.atLeast}`}, ${within === true ? 'met' : 'NOT met'}`;
+    const bar =
+      answer.bar === undefined
+        ? ''
+        : `   asked: ${'atMost' in answer.bar ? `at most ${answer.bar.atMost}` : `at least ${answer.bar.atLeast}`}, ${within === true ? 'met' : 'NOT met'}`;
     return `  ${answer.name}: ${shown(answer.value)}${answer.unit === '' ? '' : ` ${answer.unit}`}${bar}\n`;
   });
   const notes = report.notes.map((note) => `  ${note}\n`);
@@ -55,7 +58,9 @@ export function formatReport(report: Report): string {
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const columns = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) => `  ${row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ')}\n`).join('');
+  return rows
+    .map((row) => `  ${row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ')}\n`)
+    .join('');
 }
 
 /** Three digits that mean something. */

@@ -68,12 +68,17 @@ export const CLUSTER_OPTIONS: OptionTable = {
 export function parseCommandLine(command: Command, args: readonly string[]): Parsed {
   const table: OptionTable = { ...command.options, ...COMMON_OPTIONS };
   const options = Object.fromEntries(
-    Object.entries(table).map(([name, { type, short, multiple }]) => [name, { type, ...(short === undefined ? {} : { short }), ...(multiple === undefined ? {} : { multiple }) }]),
+    Object.entries(table).map(([name, { type, short, multiple }]) => [
+      name,
+      { type, ...(short === undefined ? {} : { short }), ...(multiple === undefined ? {} : { multiple }) },
+    ]),
   );
   const { values, positionals } = guarded(command, table, () => parseArgs({ args: [...args], options, allowPositionals: true }));
   const { min, max } = command.positionals;
   if (!values.help && (positionals.length < min || positionals.length > max)) {
-    throw new UsageError(`kubefold ${command.name} takes ${min === max ? min : `${min} to ${max}`} arguments (${command.usage || 'none'}), found ${positionals.length}. See kubefold ${command.name} --help.`);
+    throw new UsageError(
+      `kubefold ${command.name} takes ${min === max ? min : `${min} to ${max}`} arguments (${command.usage || 'none'}), found ${positionals.length}. See kubefold ${command.name} --help.`,
+    );
   }
   const text = (name: string): string | undefined => {
     const value = values[name];
@@ -108,7 +113,9 @@ function guarded<T>(command: Command, table: OptionTable, parse: () => T): T {
     const unknown = /Unknown option '(-{1,2})([^']+)'/.exec(message);
     if (unknown !== null) {
       const near = didYouMean(unknown[2] ?? '', Object.keys(table));
-      throw new UsageError(`kubefold ${command.name} has no option ${unknown[1]}${unknown[2]}${near === null ? '.' : `; did you mean --${near}?`} See kubefold ${command.name} --help.`);
+      throw new UsageError(
+        `kubefold ${command.name} has no option ${unknown[1]}${unknown[2]}${near === null ? '.' : `; did you mean --${near}?`} See kubefold ${command.name} --help.`,
+      );
     }
     throw new UsageError(`${message.split('. ')[0] ?? message}. See kubefold ${command.name} --help.`);
   }

@@ -48,7 +48,13 @@ async function check(path: string, parsed: Parsed, context: CommandContext): Pro
   const loaded = loadConfig({ text: await readConfigFile(path), file: path });
   let warnings = 0;
   if (parsed.flag('against-cluster')) {
-    const credentials = await loadCredentials({ kubeconfig: parsed.text('kubeconfig'), context: parsed.text('context'), env: context.env, home: context.home, clock: systemClock });
+    const credentials = await loadCredentials({
+      kubeconfig: parsed.text('kubeconfig'),
+      context: parsed.text('context'),
+      env: context.env,
+      home: context.home,
+      clock: systemClock,
+    });
     const cluster = createCluster({ credentials, clock: systemClock, version: VERSION });
     try {
       const { kinds } = await cluster.discover(context.signal);

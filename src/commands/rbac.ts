@@ -33,7 +33,13 @@ the cluster has and the rules ask for.
       context.stdout(roleFor(null, rules, { name }));
       return 0;
     }
-    const credentials = await loadCredentials({ kubeconfig: parsed.text('kubeconfig'), context: parsed.text('context'), env: context.env, home: context.home, clock: systemClock });
+    const credentials = await loadCredentials({
+      kubeconfig: parsed.text('kubeconfig'),
+      context: parsed.text('context'),
+      env: context.env,
+      home: context.home,
+      clock: systemClock,
+    });
     const cluster = createCluster({ credentials, clock: systemClock, version: VERSION });
     try {
       context.stdout(roleFor((await cluster.discover(context.signal)).kinds, rules, { name }));

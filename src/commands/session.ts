@@ -50,7 +50,11 @@ export async function readConfig(parsed: Parsed): Promise<{ readonly config: Con
  * from the copy, be it a kind that the API server refuses or an object that storage does.
  * `kubeconfig` replaces what the command line says, for the demo.
  */
-export async function mirrorSession(parsed: Parsed, context: CommandContext, extra: { readonly once: boolean; readonly kubeconfig?: string; readonly flags?: ConfigFlags; readonly greeting?: (app: App) => string }): Promise<number> {
+export async function mirrorSession(
+  parsed: Parsed,
+  context: CommandContext,
+  extra: { readonly once: boolean; readonly kubeconfig?: string; readonly flags?: ConfigFlags; readonly greeting?: (app: App) => string },
+): Promise<number> {
   const { file, config: read } = await readConfig(parsed);
   const flags = { ...configFlags(parsed), ...extra.flags };
   const config = extra.flags === undefined ? read : loadConfig({ text: file?.text ?? null, file: file?.path ?? 'the command line', flags });
@@ -59,7 +63,13 @@ export async function mirrorSession(parsed: Parsed, context: CommandContext, ext
   const write = live === null ? context.stderr : (text: string): void => live.above(text);
   const log = await createLogger({ level: config.log.level, format, write });
   const clock = systemClock;
-  const credentials = await loadCredentials({ kubeconfig: extra.kubeconfig ?? parsed.text('kubeconfig'), context: parsed.text('context'), env: context.env, home: context.home, clock });
+  const credentials = await loadCredentials({
+    kubeconfig: extra.kubeconfig ?? parsed.text('kubeconfig'),
+    context: parsed.text('context'),
+    env: context.env,
+    home: context.home,
+    clock,
+  });
   const app = await createApp({ config, file: file === null ? null : { ...file, flags }, credentials, clock, random: systemRandom, log });
   log.info('mirroring', { cluster: app.clusterName, server: credentials.server.host, storage: redactUrl(config.storage.url), status: app.url });
   if (extra.greeting !== undefined) write(extra.greeting(app));

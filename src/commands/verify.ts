@@ -30,7 +30,13 @@ Exit code 0: equal. 1: different, each difference is listed. 2: could not tell.`
   async run(parsed, context) {
     const { config } = await readConfig(parsed);
     const clock = systemClock;
-    const credentials = await loadCredentials({ kubeconfig: parsed.text('kubeconfig'), context: parsed.text('context'), env: context.env, home: context.home, clock });
+    const credentials = await loadCredentials({
+      kubeconfig: parsed.text('kubeconfig'),
+      context: parsed.text('context'),
+      env: context.env,
+      home: context.home,
+      clock,
+    });
     const clusterName = clusterNameFrom(config, credentials.contextName);
     const reader = openReader(config.storage.url);
     const cluster = createCluster({ credentials, clock, version: VERSION });
@@ -85,7 +91,10 @@ Exit code 0: equal. 1: different, each difference is listed. 2: could not tell.`
       await cluster.close();
     }
     const verdict = totals.differences > 0 ? 'different' : totals.unknown > 0 ? 'could not tell' : 'equal';
-    write({ verdict, ...totals }, `${verdict}: ${totals.objects} objects of ${totals.kinds} kinds compared, ${totals.differences} differences${totals.unknown === 0 ? '' : `, ${totals.unknown} could not be told`}`);
+    write(
+      { verdict, ...totals },
+      `${verdict}: ${totals.objects} objects of ${totals.kinds} kinds compared, ${totals.differences} differences${totals.unknown === 0 ? '' : `, ${totals.unknown} could not be told`}`,
+    );
     return totals.differences > 0 ? 1 : totals.unknown > 0 ? 2 : 0;
   },
 };

@@ -5,7 +5,14 @@ import { badRequest, refusal, unsupportedMedia } from './status.ts';
 
 /** A body larger than this is refused, as by the real server (3 MiB). */
 const BODY_LIMIT_BYTES = 3 * 1024 * 1024;
-const JSON_TYPES = new Set(['', 'application/json', 'application/merge-patch+json', 'application/strategic-merge-patch+json', 'application/json-patch+json', 'application/apply-patch+yaml']);
+const JSON_TYPES = new Set([
+  '',
+  'application/json',
+  'application/merge-patch+json',
+  'application/strategic-merge-patch+json',
+  'application/json-patch+json',
+  'application/apply-patch+yaml',
+]);
 
 /** Without its parameters; `''` when there is none. */
 export function contentType(request: IncomingMessage): string {
@@ -18,7 +25,8 @@ export async function readBody(request: IncomingMessage): Promise<unknown> {
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > BODY_LIMIT_BYTES) throw refusal({ code: 413, reason: 'RequestEntityTooLarge', message: 'Request entity too large: limit is 3145728', details: {} });
+    if (bytes > BODY_LIMIT_BYTES)
+      throw refusal({ code: 413, reason: 'RequestEntityTooLarge', message: 'Request entity too large: limit is 3145728', details: {} });
     chunks.push(chunk);
   }
   if (bytes === 0) return undefined;
@@ -35,7 +43,8 @@ export async function readBody(request: IncomingMessage): Promise<unknown> {
 export function objectOf(body: unknown, kind: string): ObjectTree {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) throw badRequest('the body of the request must be an object');
   const tree = body as ObjectTree;
-  if (tree.kind !== undefined && tree.kind !== kind) throw badRequest(`${kind} in version "${tree.apiVersion ?? ''}" cannot be handled: the object is a ${tree.kind}`);
+  if (tree.kind !== undefined && tree.kind !== kind)
+    throw badRequest(`${kind} in version "${tree.apiVersion ?? ''}" cannot be handled: the object is a ${tree.kind}`);
   return tree;
 }
 
@@ -54,7 +63,12 @@ export function patchOf(request: IncomingMessage, patch: unknown): (tree: Object
           return jsonPatch(tree, patch) as ObjectTree;
         } catch (cause) {
           if (!(cause instanceof PatchError)) throw cause;
-          throw refusal({ code: 422, reason: 'Invalid', message: `the server rejected our request due to an error in our request: ${cause.message}`, details: {} });
+          throw refusal({
+            code: 422,
+            reason: 'Invalid',
+            message: `the server rejected our request due to an error in our request: ${cause.message}`,
+            details: {},
+          });
         }
       };
     default:

@@ -37,7 +37,11 @@ export function aggregated(world: World, core: boolean, broken: readonly string[
       metadata: group.name === '' ? {} : { name: group.name },
       versions: group.versions.map((version) => {
         const isBroken = broken.includes(`${group.name}/${version}`);
-        return { version, resources: isBroken ? [] : group.views.filter((view) => view.version === version).map(resource), freshness: isBroken ? 'Stale' : 'Current' };
+        return {
+          version,
+          resources: isBroken ? [] : group.views.filter((view) => view.version === version).map(resource),
+          freshness: isBroken ? 'Stale' : 'Current',
+        };
       }),
     }));
   const text = `${JSON.stringify({ kind: 'APIGroupDiscoveryList', apiVersion: 'apidiscovery.k8s.io/v2', metadata: {}, items })}\n`;
@@ -100,7 +104,13 @@ export function legacyVersions(address: string): Tree {
 
 /** `/apis` */
 export function legacyGroups(world: World, broken: readonly string[]): Tree {
-  return { kind: 'APIGroupList', apiVersion: 'v1', groups: groups(world, broken).filter((group) => group.name !== '').map(legacyGroup) };
+  return {
+    kind: 'APIGroupList',
+    apiVersion: 'v1',
+    groups: groups(world, broken)
+      .filter((group) => group.name !== '')
+      .map(legacyGroup),
+  };
 }
 
 /** `/apis/G`; null when there is no such group. */
@@ -174,7 +184,10 @@ export function openapiDocument(world: World, group: string, version: string): T
     const root = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
     paths[`${root}${view.stored.namespaced ? '/namespaces/{namespace}' : ''}/${view.stored.resource}/{name}`] = {
       patch: {
-        parameters: [{ name: 'fieldValidation', in: 'query', schema: { type: 'string' } }, { name: 'dryRun', in: 'query', schema: { type: 'string' } }],
+        parameters: [
+          { name: 'fieldValidation', in: 'query', schema: { type: 'string' } },
+          { name: 'dryRun', in: 'query', schema: { type: 'string' } },
+        ],
         responses: {},
         'x-kubernetes-action': 'patch',
         'x-kubernetes-group-version-kind': { group, version, kind: view.kind },

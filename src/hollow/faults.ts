@@ -110,9 +110,11 @@ const EFFECTS: Readonly<Record<Effect['type'], (effect: Record<string, unknown>)
 function check(rule: FaultRule): void {
   const { effect, verbs, times, share } = rule;
   const isKnown = typeof effect === 'object' && effect !== null && Object.hasOwn(EFFECTS, effect.type);
-  if (!isKnown) throw new UsageError(`Unknown fault: "effect.type" must be one of ${Object.keys(EFFECTS).join(', ')}, current value is ${JSON.stringify(effect?.type)}`);
+  if (!isKnown)
+    throw new UsageError(`Unknown fault: "effect.type" must be one of ${Object.keys(EFFECTS).join(', ')}, current value is ${JSON.stringify(effect?.type)}`);
   if (!EFFECTS[effect.type]({ ...effect })) throw new UsageError(`Fault "${effect.type}" lacks a value or has a wrong one: ${JSON.stringify(effect)}`);
-  for (const verb of verbs ?? []) if (!VERBS.includes(verb)) throw new UsageError(`Fault "verbs" must be some of ${VERBS.join(', ')}, current value has ${JSON.stringify(verb)}`);
+  for (const verb of verbs ?? [])
+    if (!VERBS.includes(verb)) throw new UsageError(`Fault "verbs" must be some of ${VERBS.join(', ')}, current value has ${JSON.stringify(verb)}`);
   if (times !== undefined && !(Number.isInteger(times) && times >= 1)) throw new UsageError(`Fault "times" must be an integer >= 1, current value is ${times}`);
   if (share !== undefined && !(share > 0 && share <= 1)) throw new UsageError(`Fault "share" must be in (0, 1], current value is ${share}`);
 }

@@ -56,26 +56,95 @@ interface Row {
 }
 
 const POD_FIELDS = ['spec.nodeName', 'status.phase'];
-const COLD_POD_FIELDS = ['spec.restartPolicy', 'spec.schedulerName', 'spec.serviceAccountName', 'spec.hostNetwork', 'status.podIP', 'status.podIPs', 'status.nominatedNodeName'];
+const COLD_POD_FIELDS = [
+  'spec.restartPolicy',
+  'spec.schedulerName',
+  'spec.serviceAccountName',
+  'spec.hostNetwork',
+  'status.podIP',
+  'status.podIPs',
+  'status.nominatedNodeName',
+];
 const REFERENCE = ['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath'];
 const EVENT_FIELDS = ['involvedObject.namespace', 'involvedObject.name', 'involvedObject.uid'];
-const COLD_EVENT_FIELDS = ['involvedObject.kind', 'involvedObject.apiVersion', 'involvedObject.resourceVersion', 'involvedObject.fieldPath', 'reason', 'reportingComponent', 'source.component', 'type'];
+const COLD_EVENT_FIELDS = [
+  'involvedObject.kind',
+  'involvedObject.apiVersion',
+  'involvedObject.resourceVersion',
+  'involvedObject.fieldPath',
+  'reason',
+  'reportingComponent',
+  'source.component',
+  'type',
+];
 
 const SPEC_STATUS = ',"spec":{},"status":{}';
 
 const ROWS: readonly Row[] = [
   { resource: 'namespaces', kind: 'Namespace', cluster: true, short: ['ns'], fields: ['status.phase'], status: true, shape: SPEC_STATUS },
   { resource: 'nodes', kind: 'Node', cluster: true, short: ['no'], fields: ['spec.unschedulable'], status: true, shape: SPEC_STATUS },
-  { resource: 'pods', kind: 'Pod', short: ['po'], categories: ['all'], fields: POD_FIELDS, cold: COLD_POD_FIELDS, status: true, shape: ',"spec":{"containers":null},"status":{}' },
-  { resource: 'services', kind: 'Service', short: ['svc'], categories: ['all'], fields: ['spec.clusterIP', 'spec.type'], status: true, shape: ',"spec":{},"status":{"loadBalancer":{}}' },
+  {
+    resource: 'pods',
+    kind: 'Pod',
+    short: ['po'],
+    categories: ['all'],
+    fields: POD_FIELDS,
+    cold: COLD_POD_FIELDS,
+    status: true,
+    shape: ',"spec":{"containers":null},"status":{}',
+  },
+  {
+    resource: 'services',
+    kind: 'Service',
+    short: ['svc'],
+    categories: ['all'],
+    fields: ['spec.clusterIP', 'spec.type'],
+    status: true,
+    shape: ',"spec":{},"status":{"loadBalancer":{}}',
+  },
   { resource: 'configmaps', kind: 'ConfigMap', short: ['cm'] },
   { resource: 'secrets', kind: 'Secret', fields: ['type'] },
-  { resource: 'events', kind: 'Event', short: ['ev'], fields: EVENT_FIELDS, cold: COLD_EVENT_FIELDS, bookmarks: false, shape: ',"involvedObject":{},"source":{},"firstTimestamp":null,"lastTimestamp":null,"eventTime":null,"reportingComponent":"","reportingInstance":""' },
-  { group: 'apps', resource: 'deployments', kind: 'Deployment', short: ['deploy'], categories: ['all'], status: true, shape: ',"spec":{"selector":null,"template":{"metadata":{},"spec":{"containers":null}},"strategy":{}},"status":{}' },
-  { group: 'apps', resource: 'replicasets', kind: 'ReplicaSet', short: ['rs'], categories: ['all'], fields: ['status.replicas'], status: true, shape: ',"spec":{"selector":null,"template":{"metadata":{},"spec":{"containers":null}}},"status":{"replicas":0}' },
+  {
+    resource: 'events',
+    kind: 'Event',
+    short: ['ev'],
+    fields: EVENT_FIELDS,
+    cold: COLD_EVENT_FIELDS,
+    bookmarks: false,
+    shape: ',"involvedObject":{},"source":{},"firstTimestamp":null,"lastTimestamp":null,"eventTime":null,"reportingComponent":"","reportingInstance":""',
+  },
+  {
+    group: 'apps',
+    resource: 'deployments',
+    kind: 'Deployment',
+    short: ['deploy'],
+    categories: ['all'],
+    status: true,
+    shape: ',"spec":{"selector":null,"template":{"metadata":{},"spec":{"containers":null}},"strategy":{}},"status":{}',
+  },
+  {
+    group: 'apps',
+    resource: 'replicasets',
+    kind: 'ReplicaSet',
+    short: ['rs'],
+    categories: ['all'],
+    fields: ['status.replicas'],
+    status: true,
+    shape: ',"spec":{"selector":null,"template":{"metadata":{},"spec":{"containers":null}}},"status":{"replicas":0}',
+  },
   { group: 'coordination.k8s.io', resource: 'leases', kind: 'Lease', shape: ',"spec":{}' },
   { group: 'discovery.k8s.io', resource: 'endpointslices', kind: 'EndpointSlice', shape: ',"addressType":"","endpoints":null,"ports":null' },
-  { group: 'apiextensions.k8s.io', resource: 'customresourcedefinitions', kind: 'CustomResourceDefinition', cluster: true, short: ['crd', 'crds'], categories: ['api-extensions'], status: true, shape: ',"spec":{"group":"","names":{"plural":"","kind":""},"scope":"","versions":null},"status":{"conditions":null,"acceptedNames":{"plural":"","kind":""},"storedVersions":null}' },
+  {
+    group: 'apiextensions.k8s.io',
+    resource: 'customresourcedefinitions',
+    kind: 'CustomResourceDefinition',
+    cluster: true,
+    short: ['crd', 'crds'],
+    categories: ['api-extensions'],
+    status: true,
+    shape:
+      ',"spec":{"group":"","names":{"plural":"","kind":""},"scope":"","versions":null},"status":{"conditions":null,"acceptedNames":{"plural":"","kind":""},"storedVersions":null}',
+  },
 ];
 
 export const CRD_ID = 'customresourcedefinitions.apiextensions.k8s.io';
@@ -194,7 +263,9 @@ export function customViews(spec: CrdSpec): readonly View[] {
     .filter((version) => version.served !== false)
     .map((version): View => {
       const base = served(stored, spec.group, version.name);
-      const relabelled = (to: string) => (tree: ObjectTree): ObjectTree => ({ ...tree, apiVersion: apiVersionOf({ group: spec.group, version: to }) });
+      const relabelled =
+        (to: string) =>
+        (tree: ObjectTree): ObjectTree => ({ ...tree, apiVersion: apiVersionOf({ group: spec.group, version: to }) });
       return {
         stored,
         ...base,

@@ -58,19 +58,34 @@ export async function list(request: ListRequest): Promise<void> {
   };
   if (form === 'table') {
     const trees = page.versions.map((version) => shown(version, view));
-    return sink.send({ body: `${JSON.stringify(table({ view, trees, metadata, includeObject: request.includeObject, wallMs: world.clock.wall(), withColumns: true }))}\n` });
+    return sink.send({
+      body: `${JSON.stringify(table({ view, trees, metadata, includeObject: request.includeObject, wallMs: world.clock.wall(), withColumns: true }))}\n`,
+    });
   }
-  const [head, tail] = form === 'partial' ? envelope('PartialObjectMetadataList', 'meta.k8s.io/v1', metadata, false) : envelope(`${view.kind}List`, view.apiVersion, metadata, view.stored.custom);
+  const [head, tail] =
+    form === 'partial'
+      ? envelope('PartialObjectMetadataList', 'meta.k8s.io/v1', metadata, false)
+      : envelope(`${view.kind}List`, view.apiVersion, metadata, view.stored.custom);
   await stream(sink, [{ bytes: head }, ...page.versions.map((version, index) => item(version, index, request)), { bytes: tail }]);
 }
 
 /** What stands around the items. Of custom kinds the keys are sorted, so the list's revision comes last. */
 function envelope(kind: string, apiVersion: string, metadata: ListMetadata, custom: boolean): readonly [Buffer, Buffer] {
   if (custom) {
-    const sorted = { continue: metadata.continue ?? '', ...(metadata.remainingItemCount === undefined ? {} : { remainingItemCount: metadata.remainingItemCount }), resourceVersion: metadata.resourceVersion };
-    return [Buffer.from(`{"apiVersion":${JSON.stringify(apiVersion)},"items":[`), Buffer.from(`],"kind":${JSON.stringify(kind)},"metadata":${JSON.stringify(sorted)}}\n`)];
+    const sorted = {
+      continue: metadata.continue ?? '',
+      ...(metadata.remainingItemCount === undefined ? {} : { remainingItemCount: metadata.remainingItemCount }),
+      resourceVersion: metadata.resourceVersion,
+    };
+    return [
+      Buffer.from(`{"apiVersion":${JSON.stringify(apiVersion)},"items":[`),
+      Buffer.from(`],"kind":${JSON.stringify(kind)},"metadata":${JSON.stringify(sorted)}}\n`),
+    ];
   }
-  return [Buffer.from(`{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":${JSON.stringify(metadata)},"items":[`), Buffer.from(']}\n')];
+  return [
+    Buffer.from(`{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":${JSON.stringify(metadata)},"items":[`),
+    Buffer.from(']}\n'),
+  ];
 }
 
 const itemPrefixes = new WeakMap<View, Buffer>();

@@ -31,7 +31,10 @@ export const namespaceName = (n: number): string => `load-${digits(n, 3)}`;
 export const nodeName = (n: number): string => `node-${digits(n, 5)}`;
 
 /** The names that a pod's number stands for. */
-export function podPlace(n: number, shape: PodShape = {}): { readonly namespace: string; readonly name: string; readonly set: number; readonly app: string; readonly setName: string; readonly node: string } {
+export function podPlace(
+  n: number,
+  shape: PodShape = {},
+): { readonly namespace: string; readonly name: string; readonly set: number; readonly app: string; readonly setName: string; readonly node: string } {
   const set = Math.floor(n / PODS_PER_SET);
   const namespace = namespaceName(set % Math.max(shape.namespaces ?? 10, 1));
   const app = `app-${digits(set, 5)}`;
@@ -54,25 +57,59 @@ export function makePod(n: number, shape: PodShape = {}): ObjectTree {
       uid: uidOf(1, n),
       generation: 1,
       creationTimestamp: created,
-      labels: { app, 'app.kubernetes.io/name': app, 'app.kubernetes.io/part-of': 'load', 'pod-template-hash': setName.slice(app.length + 1), tier: set % 3 === 0 ? 'frontend' : 'backend' },
+      labels: {
+        app,
+        'app.kubernetes.io/name': app,
+        'app.kubernetes.io/part-of': 'load',
+        'pod-template-hash': setName.slice(app.length + 1),
+        tier: set % 3 === 0 ? 'frontend' : 'backend',
+      },
       annotations,
       ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: setName, uid: uidOf(2, set), controller: true, blockOwnerDeletion: true }],
-      ...(shape.managedBytes === 0 ? {} : { managedFields: managedFields(set % MANAGED_TEXTS, time(wallMs + (set % MANAGED_TEXTS) * 1_000), shape.managedBytes ?? 2_800) }),
+      ...(shape.managedBytes === 0
+        ? {}
+        : { managedFields: managedFields(set % MANAGED_TEXTS, time(wallMs + (set % MANAGED_TEXTS) * 1_000), shape.managedBytes ?? 2_800) }),
     },
     spec: {
       volumes: [
         { name: 'config', configMap: { name: `${app}-config`, defaultMode: 420 } },
-        { name: tokenVolume, projected: { sources: [{ serviceAccountToken: { expirationSeconds: 3607, path: 'token' } }, { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } }, { downwardAPI: { items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }] } }], defaultMode: 420 } },
+        {
+          name: tokenVolume,
+          projected: {
+            sources: [
+              { serviceAccountToken: { expirationSeconds: 3607, path: 'token' } },
+              { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+              { downwardAPI: { items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }] } },
+            ],
+            defaultMode: 420,
+          },
+        },
       ],
       containers: [
         {
           name: 'main',
           image: `registry.example.com/load/${app}:1.4.${set % 50}`,
-          ports: [{ name: 'http', containerPort: 8080, protocol: 'TCP' }, { name: 'metrics', containerPort: 9090, protocol: 'TCP' }],
-          env: [{ name: 'POD_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } }, { name: 'LOG_LEVEL', value: 'info' }, { name: 'UPSTREAM', value: `http://${app}.${namespace}.svc.cluster.local:8080` }],
+          ports: [
+            { name: 'http', containerPort: 8080, protocol: 'TCP' },
+            { name: 'metrics', containerPort: 9090, protocol: 'TCP' },
+          ],
+          env: [
+            { name: 'POD_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } },
+            { name: 'LOG_LEVEL', value: 'info' },
+            { name: 'UPSTREAM', value: `http://${app}.${namespace}.svc.cluster.local:8080` },
+          ],
           resources: { limits: { cpu: '500m', memory: '256Mi' }, requests: { cpu: '100m', memory: '128Mi' } },
-          volumeMounts: [{ name: 'config', mountPath: '/etc/app' }, { name: tokenVolume, readOnly: true, mountPath: '/var/run/secrets/kubernetes.io/serviceaccount' }],
-          readinessProbe: { httpGet: { path: '/readyz', port: 'http', scheme: 'HTTP' }, timeoutSeconds: 1, periodSeconds: 10, successThreshold: 1, failureThreshold: 3 },
+          volumeMounts: [
+            { name: 'config', mountPath: '/etc/app' },
+            { name: tokenVolume, readOnly: true, mountPath: '/var/run/secrets/kubernetes.io/serviceaccount' },
+          ],
+          readinessProbe: {
+            httpGet: { path: '/readyz', port: 'http', scheme: 'HTTP' },
+            timeoutSeconds: 1,
+            periodSeconds: 10,
+            successThreshold: 1,
+            failureThreshold: 3,
+          },
           terminationMessagePath: '/dev/termination-log',
           terminationMessagePolicy: 'File',
           imagePullPolicy: 'IfNotPresent',
@@ -124,8 +161,20 @@ export function podStatus(n: number, { phase, ready, restarts, wallMs }: PodStat
     conditions: [
       { type: 'PodReadyToStartContainers', status: is(runs), lastProbeTime: null, lastTransitionTime: at },
       { type: 'Initialized', status: 'True', lastProbeTime: null, lastTransitionTime: at },
-      { type: 'Ready', status: is(ready), lastProbeTime: null, lastTransitionTime: at, ...(ready ? {} : { reason: 'ContainersNotReady', message: 'containers with unready status: [main]' }) },
-      { type: 'ContainersReady', status: is(ready), lastProbeTime: null, lastTransitionTime: at, ...(ready ? {} : { reason: 'ContainersNotReady', message: 'containers with unready status: [main]' }) },
+      {
+        type: 'Ready',
+        status: is(ready),
+        lastProbeTime: null,
+        lastTransitionTime: at,
+        ...(ready ? {} : { reason: 'ContainersNotReady', message: 'containers with unready status: [main]' }),
+      },
+      {
+        type: 'ContainersReady',
+        status: is(ready),
+        lastProbeTime: null,
+        lastTransitionTime: at,
+        ...(ready ? {} : { reason: 'ContainersNotReady', message: 'containers with unready status: [main]' }),
+      },
       { type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: at },
     ],
     ...(runs ? { hostIP: `192.168.${(n >> 8) & 255}.${n & 255}`, podIP: address, podIPs: [{ ip: address }] } : {}),
@@ -133,7 +182,11 @@ export function podStatus(n: number, { phase, ready, restarts, wallMs }: PodStat
     containerStatuses: [
       {
         name: 'main',
-        state: runs ? { running: { startedAt: at } } : phase === 'Succeeded' ? { terminated: { exitCode: 0, reason: 'Completed', startedAt: at, finishedAt: at } } : { waiting: { reason: 'ContainerCreating' } },
+        state: runs
+          ? { running: { startedAt: at } }
+          : phase === 'Succeeded'
+            ? { terminated: { exitCode: 0, reason: 'Completed', startedAt: at, finishedAt: at } }
+            : { waiting: { reason: 'ContainerCreating' } },
         lastState: {},
         ready,
         restartCount: restarts,
@@ -161,17 +214,43 @@ function managedFields(set: number, created: string, bytes: number): Tree[] {
   const condition = (type: string): Tree => ({ [`k:{"type":"${type}"}`]: { '.': {}, ...leaf(['lastProbeTime', 'lastTransitionTime', 'status', 'type']) } });
   const spec: Tree = {
     ...leaf(['dnsPolicy', 'enableServiceLinks', 'restartPolicy', 'schedulerName', 'securityContext', 'terminationGracePeriodSeconds']),
-    'f:containers': { 'k:{"name":"main"}': { '.': {}, 'f:env': { '.': {}, 'k:{"name":"LOG_LEVEL"}': { '.': {}, ...leaf(['name', 'value']) } }, ...leaf(['image', 'imagePullPolicy', 'name']), 'f:resources': { '.': {}, 'f:limits': { '.': {}, ...leaf(['cpu', 'memory']) } } } },
+    'f:containers': {
+      'k:{"name":"main"}': {
+        '.': {},
+        'f:env': { '.': {}, 'k:{"name":"LOG_LEVEL"}': { '.': {}, ...leaf(['name', 'value']) } },
+        ...leaf(['image', 'imagePullPolicy', 'name']),
+        'f:resources': { '.': {}, 'f:limits': { '.': {}, ...leaf(['cpu', 'memory']) } },
+      },
+    },
   };
   const status: Tree = {
     'f:conditions': { ...condition('ContainersReady'), ...condition('Initialized'), ...condition('PodReadyToStartContainers'), ...condition('Ready') },
     ...leaf(['containerStatuses', 'hostIP', 'phase', 'podIP', 'startTime']),
     'f:podIPs': { '.': {}, 'k:{"ip":"10.1.0.5"}': { '.': {}, ...leaf(['ip']) } },
   };
-  const meta: Tree = { 'f:generateName': {}, 'f:labels': { '.': {}, ...leaf(['app', 'pod-template-hash', 'tier']) }, 'f:ownerReferences': { '.': {}, [`k:{"uid":"${owner}"}`]: {} } };
+  const meta: Tree = {
+    'f:generateName': {},
+    'f:labels': { '.': {}, ...leaf(['app', 'pod-template-hash', 'tier']) },
+    'f:ownerReferences': { '.': {}, [`k:{"uid":"${owner}"}`]: {} },
+  };
   const list: Tree[] = [
-    { manager: 'kube-controller-manager', operation: 'Update', apiVersion: 'v1', time: created, fieldsType: 'FieldsV1', fieldsV1: { 'f:metadata': meta, 'f:spec': spec } },
-    { manager: 'kubelet', operation: 'Update', apiVersion: 'v1', time: created, fieldsType: 'FieldsV1', fieldsV1: { 'f:status': status }, subresource: 'status' },
+    {
+      manager: 'kube-controller-manager',
+      operation: 'Update',
+      apiVersion: 'v1',
+      time: created,
+      fieldsType: 'FieldsV1',
+      fieldsV1: { 'f:metadata': meta, 'f:spec': spec },
+    },
+    {
+      manager: 'kubelet',
+      operation: 'Update',
+      apiVersion: 'v1',
+      time: created,
+      fieldsType: 'FieldsV1',
+      fieldsV1: { 'f:status': status },
+      subresource: 'status',
+    },
   ];
   const room = bytes - JSON.stringify(list).length;
   const names: string[] = [];

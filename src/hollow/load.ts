@@ -21,14 +21,28 @@ export function seedCluster(hollow: Hollow, options: SeedOptions): void {
   const wallMs = options.wallMs ?? hollow.world.clock.wall();
   const shape: PodShape = { ...options, nodes, namespaces, wallMs: wallMs - 3_600_000 };
   const present = new Set(hollow.keys('namespaces'));
-  hollow.seed('namespaces', numbers(namespaces).filter((n) => !present.has(namespaceName(n))).map(makeNamespace));
-  hollow.seed('nodes', mapped(nodes, (n) => makeNode(n, wallMs)));
-  hollow.seed('leases.coordination.k8s.io', mapped(nodes, (n) => makeLease(n, wallMs)));
+  hollow.seed(
+    'namespaces',
+    numbers(namespaces)
+      .filter((n) => !present.has(namespaceName(n)))
+      .map(makeNamespace),
+  );
+  hollow.seed(
+    'nodes',
+    mapped(nodes, (n) => makeNode(n, wallMs)),
+  );
+  hollow.seed(
+    'leases.coordination.k8s.io',
+    mapped(nodes, (n) => makeLease(n, wallMs)),
+  );
   if (apps) {
     const makers = appMakers(pods, shape);
     for (const kind of APP_KINDS) hollow.seed(kind, makers(kind));
   }
-  hollow.seed('pods', mapped(pods, (n) => makePod(n, shape)));
+  hollow.seed(
+    'pods',
+    mapped(pods, (n) => makePod(n, shape)),
+  );
 }
 
 const APP_KINDS = ['deployments.apps', 'replicasets.apps', 'services', 'endpointslices.discovery.k8s.io', 'configmaps'] as const;
@@ -153,7 +167,8 @@ class Churner {
       [hasPods ? (mix.event ?? 0) : 0, () => this.#event(this.#anyPod(), 'Pulled')],
     ];
     this.#weights = this.#mix.reduce((sum, [weight]) => sum + weight, 0);
-    if (this.#weights <= 0) throw new RangeError(`Cannot churn: nothing to change with ${options.pods} pods, ${this.#nodes} nodes and mix ${JSON.stringify(mix)}`);
+    if (this.#weights <= 0)
+      throw new RangeError(`Cannot churn: nothing to change with ${options.pods} pods, ${this.#nodes} nodes and mix ${JSON.stringify(mix)}`);
   }
 
   /** Makes one thing happen; returns how many changes it was. */
@@ -187,7 +202,11 @@ class Churner {
     if (this.#hollow.world.kind('pods')?.store.get(pod.key) === undefined) return 1;
     pod.isReady = !pod.isReady;
     if (!pod.isReady) pod.restarts += 1;
-    this.#hollow.setStatus('pods', pod.key, podStatus(pod.number, { phase: 'Running', ready: pod.isReady, restarts: pod.restarts, wallMs: this.#clock.wall() }, this.#shape));
+    this.#hollow.setStatus(
+      'pods',
+      pod.key,
+      podStatus(pod.number, { phase: 'Running', ready: pod.isReady, restarts: pod.restarts, wallMs: this.#clock.wall() }, this.#shape),
+    );
     return 1;
   }
 
@@ -215,7 +234,8 @@ class Churner {
 
   #heartbeat(): number {
     const n = this.#pick(this.#nodes);
-    if (this.#hollow.world.kind('nodes')?.store.get(nodeName(n)) !== undefined) this.#hollow.setStatus('nodes', nodeName(n), nodeStatus(n, this.#clock.wall(), true));
+    if (this.#hollow.world.kind('nodes')?.store.get(nodeName(n)) !== undefined)
+      this.#hollow.setStatus('nodes', nodeName(n), nodeStatus(n, this.#clock.wall(), true));
     return 1;
   }
 

@@ -1,6 +1,14 @@
 /** What a URL path of the API asks for. */
 export type ApiPath =
-  | { readonly type: 'object'; readonly group: string; readonly version: string; readonly resource: string; readonly namespace: string; readonly name: string | null; readonly subresource: string | null }
+  | {
+      readonly type: 'object';
+      readonly group: string;
+      readonly version: string;
+      readonly resource: string;
+      readonly namespace: string;
+      readonly name: string | null;
+      readonly subresource: string | null;
+    }
   | { readonly type: 'versions' }
   | { readonly type: 'groups' }
   | { readonly type: 'group'; readonly group: string }
@@ -12,7 +20,10 @@ export function parsePath(pathname: string): ApiPath {
   const other: ApiPath = { type: 'other', path: pathname };
   let steps: readonly string[];
   try {
-    steps = pathname.split('/').filter((step) => step !== '').map(decodeURIComponent);
+    steps = pathname
+      .split('/')
+      .filter((step) => step !== '')
+      .map(decodeURIComponent);
   } catch {
     return other;
   }

@@ -83,7 +83,11 @@ export function listQuery(query: URLSearchParams): ListQuery {
     if (version === '') errors.push(banned('resourceVersionMatch', 'resourceVersionMatch is forbidden unless resourceVersion is provided'));
     if (token !== '') errors.push(banned('resourceVersionMatch', 'resourceVersionMatch is forbidden when continue is provided'));
     if (match !== 'Exact' && match !== 'NotOlderThan') {
-      errors.push({ field: 'resourceVersionMatch', reason: 'FieldValueNotSupported', message: `Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan", ""` });
+      errors.push({
+        field: 'resourceVersionMatch',
+        reason: 'FieldValueNotSupported',
+        message: `Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan", ""`,
+      });
     }
     if (match === 'Exact' && version === '0') errors.push(banned('resourceVersionMatch', 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'));
   }
@@ -103,12 +107,19 @@ export function watchQuery(query: URLSearchParams): WatchQuery {
   const match = query.get('resourceVersionMatch') ?? '';
   const asked = flag(query, 'sendInitialEvents');
   const errors: FieldError[] = [];
-  if (asked !== null && match !== 'NotOlderThan') errors.push(banned('resourceVersionMatch', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'));
-  if (match !== '' && asked === null) errors.push(banned('resourceVersionMatch', 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided'));
+  if (asked !== null && match !== 'NotOlderThan')
+    errors.push(banned('resourceVersionMatch', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'));
+  if (match !== '' && asked === null)
+    errors.push(banned('resourceVersionMatch', 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided'));
   if (match !== '' && match !== 'NotOlderThan') {
-    errors.push({ field: 'resourceVersionMatch', reason: 'FieldValueNotSupported', message: `Unsupported value: ${JSON.stringify(match)}: supported values: "NotOlderThan"` });
+    errors.push({
+      field: 'resourceVersionMatch',
+      reason: 'FieldValueNotSupported',
+      message: `Unsupported value: ${JSON.stringify(match)}: supported values: "NotOlderThan"`,
+    });
   }
-  if (match !== '' && (query.get('continue') ?? '') !== '') errors.push(banned('resourceVersionMatch', 'resourceVersionMatch is forbidden when continue is provided'));
+  if (match !== '' && (query.get('continue') ?? '') !== '')
+    errors.push(banned('resourceVersionMatch', 'resourceVersionMatch is forbidden when continue is provided'));
   refuse(errors);
   const revision = revisionOf(query);
   const bookmarks = flag(query, 'allowWatchBookmarks') === true;
@@ -141,8 +152,10 @@ function decodeToken(text: string): ContinueToken {
   }
   if (typeof value !== 'object' || value === null) return bad('not an object');
   if (value.v !== 'meta.k8s.io/v1') return bad(`server does not recognize this encoded version ${JSON.stringify(value.v ?? '')}`);
-  if (typeof value.rv !== 'number' || !Number.isSafeInteger(value.rv) || value.rv === 0 || value.rv < -1) return bad('incorrect encoded start resourceVersion (version meta.k8s.io/v1)');
-  if (typeof value.start !== 'string' || !value.start.endsWith('\0') || value.start.length < 2 || value.start.includes('..')) return bad('invalid or missing start key');
+  if (typeof value.rv !== 'number' || !Number.isSafeInteger(value.rv) || value.rv === 0 || value.rv < -1)
+    return bad('incorrect encoded start resourceVersion (version meta.k8s.io/v1)');
+  if (typeof value.start !== 'string' || !value.start.endsWith('\0') || value.start.length < 2 || value.start.includes('..'))
+    return bad('invalid or missing start key');
   return { revision: value.rv, after: value.start.slice(0, -1) };
 }
 

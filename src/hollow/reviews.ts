@@ -29,7 +29,9 @@ async function answer(body: () => Promise<unknown>, status: (spec: Tree) => Tree
 
 function tokenStatus(spec: Tree, { tokens }: ReviewRules): Tree {
   const username = tokens?.get(String(spec['token'] ?? ''));
-  return username === undefined ? { authenticated: false, user: {}, error: 'invalid bearer token' } : { authenticated: true, user: { username, groups: ['system:authenticated'] } };
+  return username === undefined
+    ? { authenticated: false, user: {}, error: 'invalid bearer token' }
+    : { authenticated: true, user: { username, groups: ['system:authenticated'] } };
 }
 
 function accessStatus(spec: Tree, { forbidden }: ReviewRules): Tree {

@@ -1,7 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageOf, UsageError } from '../model/errors.ts';
 import { contentType, objectOf, patchOf, readBody } from './bodies.ts';
-import { aggregated, AGGREGATED_TYPE, legacyGroupOf, legacyGroups, legacyResources, legacyVersions, openapiDocument, openapiIndex, VERSION, wantsAggregated } from './discovery.ts';
+import {
+  aggregated,
+  AGGREGATED_TYPE,
+  legacyGroupOf,
+  legacyGroups,
+  legacyResources,
+  legacyVersions,
+  openapiDocument,
+  openapiIndex,
+  VERSION,
+  wantsAggregated,
+} from './discovery.ts';
 import type { DiscoverySwitches } from './discovery.ts';
 import type { Effect, Faults, Verb } from './faults.ts';
 import { rejection, wrongContent } from './fault-answers.ts';
@@ -13,7 +24,20 @@ import { isWatch, listQuery, revisionOf, scoped, selectorFilter, watchQuery } fr
 import { formOf, objectBytes, partial, shown } from './render.ts';
 import { review } from './reviews.ts';
 import { Sink } from './sink.ts';
-import { badRequest, expired, EXPIRED_LIST, forbidden, notAllowed, notFound, pageNotFound, Refusal, refusal, tooOld, unauthorized, unknownResource } from './status.ts';
+import {
+  badRequest,
+  expired,
+  EXPIRED_LIST,
+  forbidden,
+  notAllowed,
+  notFound,
+  pageNotFound,
+  Refusal,
+  refusal,
+  tooOld,
+  unauthorized,
+  unknownResource,
+} from './status.ts';
 import { table } from './table.ts';
 import { Watch } from './watch.ts';
 import type { World } from './world.ts';
@@ -149,7 +173,10 @@ export class Routes {
     const kind = { group: path.group, resource: path.resource };
     const isForbidden = effects.some((effect) => effect.type === 'forbid') || this.#options.forbidden.has(found?.served.id ?? path.resource);
     if (user === ANONYMOUS || isForbidden) throw forbidden({ user, verb, kind, namespace: path.namespace, name: path.name ?? undefined });
-    if (found === undefined) throw [...world.kinds()].some((served) => served.views.some((view) => view.group === path.group && view.version === path.version && !view.stored.custom)) ? unknownResource() : pageNotFound();
+    if (found === undefined)
+      throw [...world.kinds()].some((served) => served.views.some((view) => view.group === path.group && view.version === path.version && !view.stored.custom))
+        ? unknownResource()
+        : pageNotFound();
     const { stored } = found.view;
     if (path.namespace !== '' && !stored.namespaced) throw unknownResource();
     if (path.name !== null && stored.namespaced && path.namespace === '') throw unknownResource();
@@ -235,7 +262,8 @@ export class Routes {
     if (verb === 'update') return this.#answer(call, target, writes.update(target, key, objectOf(tree, view.kind), part));
     const change = patchOf(request, tree);
     const isApply = contentType(request) === 'application/apply-patch+yaml';
-    if (isApply && served.store.get(key) === undefined) return this.#answer(call, target, writes.create(target, objectOf(tree, view.kind), path.namespace), 201);
+    if (isApply && served.store.get(key) === undefined)
+      return this.#answer(call, target, writes.create(target, objectOf(tree, view.kind), path.namespace), 201);
     this.#answer(call, target, writes.patch(target, key, change, part));
   }
 
@@ -315,7 +343,12 @@ function answerFailure(sink: Sink, response: ServerResponse, cause: unknown): vo
     sink.reset();
     return;
   }
-  const why = cause instanceof Refusal ? cause : cause instanceof UsageError ? badRequest(cause.message) : refusal({ code: 500, reason: 'InternalError', message: `Internal error occurred: ${messageOf(cause)}` });
+  const why =
+    cause instanceof Refusal
+      ? cause
+      : cause instanceof UsageError
+        ? badRequest(cause.message)
+        : refusal({ code: 500, reason: 'InternalError', message: `Internal error occurred: ${messageOf(cause)}` });
   const headers = why.retryAfterSeconds === null ? {} : { 'Retry-After': String(why.retryAfterSeconds) };
   if (typeof why.body === 'string') sink.send({ code: why.code, type: 'text/plain; charset=utf-8', body: why.body, headers });
   else sink.send({ code: why.code, body: `${JSON.stringify(why.body)}\n`, headers });

@@ -144,14 +144,18 @@ export class Hollow {
   kubeconfig(token: string | undefined = Object.keys(this.#options.tokens ?? {})[0]): string {
     const { tls } = this.#options;
     const ca = tls === undefined ? undefined : Buffer.from(tls.ca ?? tls.cert).toString('base64');
-    return `${JSON.stringify({
-      apiVersion: 'v1',
-      kind: 'Config',
-      'current-context': 'hollow',
-      clusters: [{ name: 'hollow', cluster: { server: this.url, ...(ca === undefined ? {} : { 'certificate-authority-data': ca }) } }],
-      users: [{ name: 'hollow', user: token === undefined ? {} : { token } }],
-      contexts: [{ name: 'hollow', context: { cluster: 'hollow', user: 'hollow' } }],
-    }, null, 2)}\n`;
+    return `${JSON.stringify(
+      {
+        apiVersion: 'v1',
+        kind: 'Config',
+        'current-context': 'hollow',
+        clusters: [{ name: 'hollow', cluster: { server: this.url, ...(ca === undefined ? {} : { 'certificate-authority-data': ca }) } }],
+        users: [{ name: 'hollow', user: token === undefined ? {} : { token } }],
+        contexts: [{ name: 'hollow', context: { cluster: 'hollow', user: 'hollow' } }],
+      },
+      null,
+      2,
+    )}\n`;
   }
 
   /** Stores a new object (status included) and returns it as stored. Throws Refusal, as all writes do. */
@@ -177,7 +181,10 @@ export class Hollow {
   /** Applies a JSON merge patch. `key` is `namespace/name`, or `name`. */
   patch(kind: string, key: string, patch: Tree, part: Part = 'main'): ObjectTree {
     const target = this.#target(kind);
-    return shown(this.#writes.patch(target, key, (tree) => mergePatch(tree, patch) as ObjectTree, part), target.view);
+    return shown(
+      this.#writes.patch(target, key, (tree) => mergePatch(tree, patch) as ObjectTree, part),
+      target.view,
+    );
   }
 
   /** Gives an object another status: the fast road of load generators. */
@@ -270,7 +277,8 @@ export class Hollow {
   #target(kind: string): Target {
     const served = this.world.kind(kind);
     const view = served?.views[0];
-    if (served === undefined || view === undefined) throw new UsageError(`The hollow cluster has no kind ${JSON.stringify(kind)}: it has ${[...this.world.kinds()].map(({ id }) => id).join(', ')}`);
+    if (served === undefined || view === undefined)
+      throw new UsageError(`The hollow cluster has no kind ${JSON.stringify(kind)}: it has ${[...this.world.kinds()].map(({ id }) => id).join(', ')}`);
     // In-process callers speak the stored version, whatever versions are served.
     return { served, view: served.views.find((one) => one.convert === null) ?? view };
   }

@@ -45,7 +45,15 @@ export class Sink {
   }
 
   /** Sends the headers now. Without `length` the body is chunked. */
-  open(options: { readonly code?: number; readonly type?: string; readonly length?: number; readonly headers?: Readonly<Record<string, string>>; readonly gzip?: boolean } = {}): void {
+  open(
+    options: {
+      readonly code?: number;
+      readonly type?: string;
+      readonly length?: number;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly gzip?: boolean;
+    } = {},
+  ): void {
     const { code = 200, type = 'application/json', length, headers = {}, gzip = false } = options;
     const compress = gzip && /\bgzip\b/.test(this.#request.headers['accept-encoding'] ?? '');
     const isWhole = length !== undefined && !compress && this.#splitBytes === null && this.#cut === null;

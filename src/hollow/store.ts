@@ -98,7 +98,8 @@ export class KindStore {
       if (!key.startsWith(prefix)) break;
       const version = overlay.has(key) ? overlay.get(key) : this.#objects.get(key);
       if (version === undefined || version === null || filter?.(version) === false) continue;
-      if (limit !== null && versions.length === limit) return { versions, hasMore: true, remaining: filter === null ? this.#count(overlay, prefix, last) : null };
+      if (limit !== null && versions.length === limit)
+        return { versions, hasMore: true, remaining: filter === null ? this.#count(overlay, prefix, last) : null };
       versions.push(version);
       last = key;
     }

@@ -36,7 +36,15 @@ export function table(options: {
   };
 }
 
-const column = (name: string, cell: Column['cell'], more: Partial<Column> = {}): Column => ({ name, type: 'string', format: '', description: '', priority: 0, ...more, cell });
+const column = (name: string, cell: Column['cell'], more: Partial<Column> = {}): Column => ({
+  name,
+  type: 'string',
+  format: '',
+  description: '',
+  priority: 0,
+  ...more,
+  cell,
+});
 
 const NAME = column('Name', (tree) => tree.metadata?.name ?? '', { format: 'name' });
 const AGE = column('Age', (tree, wallMs) => age(tree.metadata?.creationTimestamp, wallMs));
@@ -71,11 +79,15 @@ function columnsOf(view: View): readonly Column[] {
 
 function customColumn({ name, type, jsonPath, priority, format, description }: PrinterColumn): Column {
   const path = jsonPath.replace(/^\./, '');
-  return column(name, (tree, wallMs) => {
-    const value = at(tree, path);
-    if (value === undefined) return null;
-    return type === 'date' ? age(String(value), wallMs) : value;
-  }, { type, format: format ?? '', priority: priority ?? 0, description: description ?? `Custom resource definition column (in JSONPath format): ${jsonPath}` });
+  return column(
+    name,
+    (tree, wallMs) => {
+      const value = at(tree, path);
+      if (value === undefined) return null;
+      return type === 'date' ? age(String(value), wallMs) : value;
+    },
+    { type, format: format ?? '', priority: priority ?? 0, description: description ?? `Custom resource definition column (in JSONPath format): ${jsonPath}` },
+  );
 }
 
 function at(tree: Tree, path: string): unknown {
@@ -117,7 +129,8 @@ export function age(since: string | null | undefined, wallMs: number): string {
   const seconds = Math.floor((wallMs - start) / 1000);
   if (seconds < -1) return '<invalid>';
   const [minutes, hours, days] = [Math.floor(seconds / 60), Math.floor(seconds / 3600), Math.floor(seconds / 86_400)];
-  const two = (large: number, largeUnit: string, small: number, smallUnit: string): string => `${large}${largeUnit}${small === 0 ? '' : `${small}${smallUnit}`}`;
+  const two = (large: number, largeUnit: string, small: number, smallUnit: string): string =>
+    `${large}${largeUnit}${small === 0 ? '' : `${small}${smallUnit}`}`;
   if (seconds < 120) return `${Math.max(seconds, 0)}s`;
   if (minutes < 10) return two(minutes, 'm', seconds % 60, 's');
   if (hours < 3) return `${minutes}m`;

@@ -241,7 +241,14 @@ export class Watch {
     let object: unknown = tree;
     if (form === 'partial') object = partial(tree);
     if (form === 'table') {
-      object = table({ view, trees: [tree], metadata: { resourceVersion: String(revision) }, includeObject, wallMs: world.clock.wall(), withColumns: !this.#sentColumns });
+      object = table({
+        view,
+        trees: [tree],
+        metadata: { resourceVersion: String(revision) },
+        includeObject,
+        wallMs: world.clock.wall(),
+        withColumns: !this.#sentColumns,
+      });
       this.#sentColumns = true;
     }
     return { bytes: Buffer.from(`${JSON.stringify({ type, object })}\n`) };
@@ -271,7 +278,10 @@ export class Watch {
       return Buffer.from(`{"type":"BOOKMARK","object":${object}}\n`);
     }
     const tree = { kind: view.kind, apiVersion: view.apiVersion, metadata };
-    const object = form === 'partial' ? partial(tree) : table({ view, trees: [tree], metadata: { resourceVersion: String(revision) }, includeObject, wallMs: world.clock.wall(), withColumns: false });
+    const object =
+      form === 'partial'
+        ? partial(tree)
+        : table({ view, trees: [tree], metadata: { resourceVersion: String(revision) }, includeObject, wallMs: world.clock.wall(), withColumns: false });
     return Buffer.from(`${JSON.stringify({ type: 'BOOKMARK', object })}\n`);
   }
 

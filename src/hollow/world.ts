@@ -93,7 +93,10 @@ export class World {
   }
 
   uid(): string {
-    const hex = (digits: number): string => Math.floor(this.random.next() * 16 ** digits).toString(16).padStart(digits, '0');
+    const hex = (digits: number): string =>
+      Math.floor(this.random.next() * 16 ** digits)
+        .toString(16)
+        .padStart(digits, '0');
     return `${hex(8)}-${hex(4)}-4${hex(3)}-a${hex(3)}-${hex(12)}`;
   }
 

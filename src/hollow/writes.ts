@@ -34,7 +34,8 @@ export class Writes {
     else delete metadata.namespace;
     if (metadata.name === undefined && metadata.generateName !== undefined) metadata.name = metadata.generateName + this.#suffix();
     const { name } = metadata;
-    if (name === undefined || name === '') throw invalid(stored, '', [{ field: 'metadata.name', reason: 'FieldValueRequired', message: 'Required value: name or generateName is required' }]);
+    if (name === undefined || name === '')
+      throw invalid(stored, '', [{ field: 'metadata.name', reason: 'FieldValueRequired', message: 'Required value: name or generateName is required' }]);
     const key = stored.namespaced ? `${metadata.namespace}/${name}` : name;
     if (served.store.get(key) !== undefined) throw alreadyExists(stored, name);
     metadata.uid ??= this.#world.uid();
@@ -140,7 +141,13 @@ export class Writes {
   #establishedCrd(tree: ObjectTree): ObjectTree {
     const spec = tree.spec as CrdSpec | undefined;
     const name = tree.metadata?.name ?? '';
-    if (spec?.names?.plural === undefined || spec.names.kind === undefined || spec.group === undefined || !Array.isArray(spec.versions) || spec.versions.length === 0) {
+    if (
+      spec?.names?.plural === undefined ||
+      spec.names.kind === undefined ||
+      spec.group === undefined ||
+      !Array.isArray(spec.versions) ||
+      spec.versions.length === 0
+    ) {
       throw invalid({ group: 'apiextensions.k8s.io', kind: 'CustomResourceDefinition' }, name, [
         { field: 'spec', reason: 'FieldValueRequired', message: 'Required value: group, names.plural, names.kind and versions are required' },
       ]);
@@ -150,7 +157,14 @@ export class Writes {
         { field: 'metadata.name', reason: 'FieldValueInvalid', message: `Invalid value: ${JSON.stringify(name)}: must be spec.names.plural+"."+spec.group` },
       ]);
     }
-    const names = { plural: spec.names.plural, singular: spec.names.singular ?? spec.names.kind.toLowerCase(), ...(spec.names.shortNames === undefined ? {} : { shortNames: spec.names.shortNames }), kind: spec.names.kind, listKind: spec.names.listKind ?? `${spec.names.kind}List`, ...(spec.names.categories === undefined ? {} : { categories: spec.names.categories }) };
+    const names = {
+      plural: spec.names.plural,
+      singular: spec.names.singular ?? spec.names.kind.toLowerCase(),
+      ...(spec.names.shortNames === undefined ? {} : { shortNames: spec.names.shortNames }),
+      kind: spec.names.kind,
+      listKind: spec.names.listKind ?? `${spec.names.kind}List`,
+      ...(spec.names.categories === undefined ? {} : { categories: spec.names.categories }),
+    };
     const known = tree.status as { readonly conditions?: unknown; readonly storedVersions?: readonly string[] } | undefined;
     const lastTransitionTime = tree.metadata?.creationTimestamp ?? this.#world.time();
     const storage = spec.versions.find((version) => version.storage === true)?.name ?? spec.versions[0]?.name ?? '';
@@ -176,5 +190,7 @@ export class Writes {
 
 /** Kinds whose spec changes are counted. */
 function hasGeneration(stored: StoredKind): boolean {
-  return stored.custom || stored.resource === 'pods' || stored.group === 'apps' || stored.group === 'apiextensions.k8s.io' || stored.resource === 'endpointslices';
+  return (
+    stored.custom || stored.resource === 'pods' || stored.group === 'apps' || stored.group === 'apiextensions.k8s.io' || stored.resource === 'endpointslices'
+  );
 }

@@ -11,7 +11,9 @@ export class JsonError extends Error {
   readonly found: string;
 
   constructor(fields: { readonly offset: number; readonly expected: string; readonly found: string; readonly where?: string | undefined }) {
-    super(`Cannot read JSON${fields.where === undefined ? '' : ` of ${fields.where}`}: expected ${fields.expected} at offset ${fields.offset}, found ${fields.found}`);
+    super(
+      `Cannot read JSON${fields.where === undefined ? '' : ` of ${fields.where}`}: expected ${fields.expected} at offset ${fields.offset}, found ${fields.found}`,
+    );
     this.offset = fields.offset;
     this.expected = fields.expected;
     this.found = fields.found;

@@ -155,7 +155,11 @@ export class WatchReader {
     const metadata = membersOf(object.metadata);
     const revision = textOf(metadata.resourceVersion);
     if (isRevision(revision)) this.#options.onBookmark(revision, membersOf(metadata.annotations)[INITIAL_EVENTS_END] === 'true');
-    else this.#options.onDamaged(new Error(`Cannot read a bookmark of kind ${this.#options.kind}: metadata.resourceVersion is not a positive decimal number`), null);
+    else
+      this.#options.onDamaged(
+        new Error(`Cannot read a bookmark of kind ${this.#options.kind}: metadata.resourceVersion is not a positive decimal number`),
+        null,
+      );
   }
 
   #parsedObject(bytes: Buffer): unknown {

@@ -12,7 +12,16 @@ const CHECK_EVERY_MS = 60_000;
 const CHECK_AFTER_RECONNECT_MS = 1_000;
 
 /** Every cluster has it, and one list of it tells the newest revision of the store. */
-const NAMESPACES: Kind = { group: '', version: 'v1', resource: 'namespaces', kind: 'Namespace', namespaced: false, singular: 'namespace', shortNames: [], categories: [] };
+const NAMESPACES: Kind = {
+  group: '',
+  version: 'v1',
+  resource: 'namespaces',
+  kind: 'Namespace',
+  namespaced: false,
+  singular: 'namespace',
+  shortNames: [],
+  categories: [],
+};
 
 /** What was seen of the cluster's history. Revisions are compared with those of the same kind only: others may live in another etcd. */
 export interface HistoryMark {
@@ -24,7 +33,8 @@ export interface HistoryMark {
 
 /** Why `now` cannot be a later moment of the history that `before` belongs to; null when it can. */
 export function brokenHistory(before: HistoryMark, now: HistoryMark): string | null {
-  if (before.identity !== null && now.identity !== null && before.identity !== now.identity) return 'the cluster is another one: the uid of namespace kube-system changed';
+  if (before.identity !== null && now.identity !== null && before.identity !== now.identity)
+    return 'the cluster is another one: the uid of namespace kube-system changed';
   if (before.revision !== null && now.revision !== null && compareRevisions(now.revision, before.revision) < 0) {
     return `the history of the cluster went back from revision ${before.revision} to ${now.revision}`;
   }
@@ -86,13 +96,15 @@ export class HistoryGuard {
     const { cluster } = this.#options;
     const reader = new ListReader({ kind: NAMESPACES.kind, apiVersion: 'v1', onItem() {}, onDamaged() {} });
     const identity = await cluster.identity(signal);
-    const revision = await cluster.list(NAMESPACES, '', { limit: 1 }, (chunk) => reader.push(chunk), signal).then(
-      () => reader.end().revision,
-      (cause: unknown) => {
-        if (cause instanceof ApiError && cause.status === 403) return null;
-        throw cause;
-      },
-    );
+    const revision = await cluster
+      .list(NAMESPACES, '', { limit: 1 }, (chunk) => reader.push(chunk), signal)
+      .then(
+        () => reader.end().revision,
+        (cause: unknown) => {
+          if (cause instanceof ApiError && cause.status === 403) return null;
+          throw cause;
+        },
+      );
     return { identity, revision };
   }
 }

@@ -28,7 +28,12 @@ export class KindMetrics {
   readonly lists: Record<ListReason, Tally> = { first: new Tally(), expired: new Tally(), regressed: new Tally(), rules: new Tally(), audit: new Tally() };
   readonly writes = { put: outcomeTallies(), delete: outcomeTallies() };
   readonly latency = new Buckets(LATENCY_BUCKETS);
-  readonly queue = { adds: new Tally(), retries: new Tally(), queueDuration: new Buckets(QUEUE_DURATION_BUCKETS), workDuration: new Buckets(QUEUE_DURATION_BUCKETS) } satisfies QueueInstruments;
+  readonly queue = {
+    adds: new Tally(),
+    retries: new Tally(),
+    queueDuration: new Buckets(QUEUE_DURATION_BUCKETS),
+    workDuration: new Buckets(QUEUE_DURATION_BUCKETS),
+  } satisfies QueueInstruments;
 
   settled(op: Write['type'], outcome: Outcome['kind']): void {
     this.writes[op][outcome].inc();
@@ -49,17 +54,27 @@ export class Metrics {
   readonly #kinds = new Map<KindId, KindMetrics>();
 
   constructor(sources: { readonly kinds: () => readonly KindGauges[]; readonly pendingBytes: () => number }) {
-    this.#counter('kubefold_changes_total', 'Changes received from watch or list', ['resource', 'type'], (kind) => Object.entries(kind.changes).map(([type, tally]) => [[type], tally]));
-    this.#counter('kubefold_lists_total', 'Full lists of a scope begun', ['resource', 'reason'], (kind) => Object.entries(kind.lists).map(([reason, tally]) => [[reason], tally]));
+    this.#counter('kubefold_changes_total', 'Changes received from watch or list', ['resource', 'type'], (kind) =>
+      Object.entries(kind.changes).map(([type, tally]) => [[type], tally]),
+    );
+    this.#counter('kubefold_lists_total', 'Full lists of a scope begun', ['resource', 'reason'], (kind) =>
+      Object.entries(kind.lists).map(([reason, tally]) => [[reason], tally]),
+    );
     this.#counter('kubefold_storage_writes_total', 'Writes settled by storage', ['resource', 'op', 'outcome'], (kind) =>
       Object.entries(kind.writes).flatMap(([op, outcomes]) => Object.entries(outcomes).map(([outcome, tally]): [string[], Tally] => [[op, outcome], tally])),
     );
     this.#counter(QUEUE_METRICS.adds, 'Keys added to the queue', ['name'], (kind) => [[[], kind.queue.adds]]);
     this.#counter(QUEUE_METRICS.retries, 'Keys added again with a delay', ['name'], (kind) => [[[], kind.queue.retries]]);
-    this.#histogram('kubefold_change_to_stored_seconds', 'From the receipt of the oldest change that a write covers until it was durable', 'resource', (kind) => kind.latency);
+    this.#histogram(
+      'kubefold_change_to_stored_seconds',
+      'From the receipt of the oldest change that a write covers until it was durable',
+      'resource',
+      (kind) => kind.latency,
+    );
     this.#histogram(QUEUE_METRICS.queueDuration, 'How long a key waited before it was taken', 'name', (kind) => kind.queue.queueDuration);
     this.#histogram(QUEUE_METRICS.workDuration, 'How long a key was held', 'name', (kind) => kind.queue.workDuration);
-    const gauge = (name: string, help: string, label: 'resource' | 'name', read: (kind: KindGauges) => number | null): void => this.#gauge({ name, help, label }, sources.kinds, read);
+    const gauge = (name: string, help: string, label: 'resource' | 'name', read: (kind: KindGauges) => number | null): void =>
+      this.#gauge({ name, help, label }, sources.kinds, read);
     gauge('kubefold_objects', 'Objects known', 'resource', (kind) => kind.objects);
     gauge('kubefold_parked', 'Objects that storage refused, waiting for a change or a person', 'resource', (kind) => kind.parked);
     gauge('kubefold_oldest_pending_seconds', 'Age of the oldest change that is not durable', 'resource', (kind) => kind.oldestPendingSeconds);
@@ -107,7 +122,11 @@ export class Metrics {
     });
   }
 
-  #gauge({ name, help, label }: { name: string; help: string; label: string }, kinds: () => readonly KindGauges[], read: (kind: KindGauges) => number | null): void {
+  #gauge(
+    { name, help, label }: { name: string; help: string; label: string },
+    kinds: () => readonly KindGauges[],
+    read: (kind: KindGauges) => number | null,
+  ): void {
     const gauge: Gauge = new Gauge({
       name,
       help,
@@ -129,7 +148,13 @@ export class Metrics {
       name,
       help,
       type: 'histogram',
-      get: () => ({ name, help, type: 'histogram', aggregator: 'sum', values: [...this.#kinds].flatMap(([id, metrics]) => bucketValues(name, { [label]: id }, read(metrics))) }),
+      get: () => ({
+        name,
+        help,
+        type: 'histogram',
+        aggregator: 'sum',
+        values: [...this.#kinds].flatMap(([id, metrics]) => bucketValues(name, { [label]: id }, read(metrics))),
+      }),
     };
     this.registry.registerMetric(metric as unknown as Metric);
   }

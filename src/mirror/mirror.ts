@@ -304,7 +304,9 @@ export class Mirror {
     while (!signal.aborted) {
       await clock.sleep(FLUSH_EVERY_MS, signal);
       for (const { mirror } of this.#kinds.values()) {
-        await mirror.flush().catch((cause: unknown) => log.warn('cannot commit how complete a kind is, will retry', { kind: mirror.id, error: messageOf(cause) }));
+        await mirror
+          .flush()
+          .catch((cause: unknown) => log.warn('cannot commit how complete a kind is, will retry', { kind: mirror.id, error: messageOf(cause) }));
       }
     }
   }

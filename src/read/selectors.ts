@@ -218,7 +218,8 @@ function checkKey(key: string): void {
     throw unable(`<nil>: Invalid value: ${JSON.stringify(key)}: ${rule}`);
   };
   if (parts.length > 2) fail("a qualified name must consist of alphanumeric characters, '-', '_' or '.', with an optional DNS subdomain prefix and '/'");
-  if (prefix !== null && (prefix.length === 0 || prefix.length > 253 || !SUBDOMAIN.test(prefix))) fail('prefix part must be a lowercase DNS subdomain of at most 253 characters');
+  if (prefix !== null && (prefix.length === 0 || prefix.length > 253 || !SUBDOMAIN.test(prefix)))
+    fail('prefix part must be a lowercase DNS subdomain of at most 253 characters');
   if (name.length === 0) fail('name part must be non-empty');
   if (name.length > 63) fail('name part must be no more than 63 bytes');
   if (!NAME.test(name)) fail("name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character");
@@ -235,7 +236,10 @@ function checked(requirement: LabelRequirement): LabelRequirement {
       return;
     }
     if (value.length > 63) fail('must be no more than 63 bytes');
-    if (value !== '' && !NAME.test(value)) fail("a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character");
+    if (value !== '' && !NAME.test(value))
+      fail(
+        "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+      );
   });
   return requirement;
 }

@@ -45,7 +45,9 @@ export function openReader(url: string): StorageReader {
       return createSqliteReader({ path: rest });
     case 'memory':
     case 'null':
-      throw new UsageError(`Cannot read the storage "${url}": it keeps nothing outside the process that writes it. Use a file, for example sqlite:./kubefold.db`);
+      throw new UsageError(
+        `Cannot read the storage "${url}": it keeps nothing outside the process that writes it. Use a file, for example sqlite:./kubefold.db`,
+      );
     default:
       throw notBuilt(url, scheme);
   }
@@ -58,5 +60,7 @@ function parse(url: string): [StorageScheme, string] {
 }
 
 function notBuilt(url: string, scheme: Exclude<StorageScheme, 'sqlite' | 'memory' | 'null'>): UsageError {
-  return new UsageError(`Cannot use the storage "${redactUrl(url)}": the engine "${scheme}" is known but not built into this version. Use sqlite:./kubefold.db`);
+  return new UsageError(
+    `Cannot use the storage "${redactUrl(url)}": the engine "${scheme}" is known but not built into this version. Use sqlite:./kubefold.db`,
+  );
 }

@@ -22,7 +22,8 @@ function kindLine(kind: KindStatus): string {
   const facts = [`${kind.objects} objects`, kind.state];
   if (kind.watermark !== null) facts.push(`complete to ${kind.watermark}`);
   if (kind.unsettled > 0) facts.push(`${kind.unsettled} to write, oldest ${seconds(kind.oldestPendingMs)}`);
-  if (kind.parked > 0) facts.push(`${kind.parked} parked${kind.firstParked === null ? '' : `, the first is ${kind.firstParked.key}: ${kind.firstParked.error}`}`);
+  if (kind.parked > 0)
+    facts.push(`${kind.parked} parked${kind.firstParked === null ? '' : `, the first is ${kind.firstParked.key}: ${kind.firstParked.error}`}`);
   if (kind.damaged > 0) facts.push(`${kind.damaged} unreadable`);
   if (kind.error !== null) facts.push(kind.error);
   return `[${mark}] ${kind.id}: ${facts.join(', ')}`;

@@ -67,7 +67,9 @@ async function tlsServer(secured: { readonly certFile: string; readonly keyFile:
   try {
     return createTlsServer({ ...limits, cert: readFileSync(secured.certFile), key: readFileSync(secured.keyFile) }, listener);
   } catch (cause) {
-    throw new UsageError(`tls.certFile ${secured.certFile} and tls.keyFile ${secured.keyFile} cannot be used: ${messageOf(cause)}. They must be a certificate chain and its private key, in PEM.`);
+    throw new UsageError(
+      `tls.certFile ${secured.certFile} and tls.keyFile ${secured.keyFile} cannot be used: ${messageOf(cause)}. They must be a certificate chain and its private key, in PEM.`,
+    );
   }
 }
 

@@ -39,7 +39,11 @@ const onErr = { on: 'stderr' } as const;
 
 test('an API server that cannot be reached is waited for, and said so on status and log; when it comes up everything works', async () => {
   const port = await freePort();
-  const kubeconfig = { 'current-context': 'x', clusters: [{ name: 'x', cluster: { server: `http://127.0.0.1:${port}` } }], contexts: [{ name: 'x', context: { cluster: 'x' } }] };
+  const kubeconfig = {
+    'current-context': 'x',
+    clusters: [{ name: 'x', cluster: { server: `http://127.0.0.1:${port}` } }],
+    contexts: [{ name: 'x', context: { cluster: 'x' } }],
+  };
   await using child = startKubefold(run(JSON.stringify(kubeconfig), '--listen', '127.0.0.1:0'));
   const [, url = ''] = await child.printed(/"status":"([^"]+)"/, onErr);
   await child.printed(new RegExp(`"error":"nobody listens at 127\\.0\\.0\\.1:${port} .*is the API server running.*waiting for the API server`), onErr);
@@ -170,7 +174,9 @@ describe('rules that name kinds which the cluster does not have', () => {
     await using child = startKubefold(run(hollow.kubeconfig(), '--config', dir.file('kubefold.yaml'), '--listen', '127.0.0.1:0'));
     const [, url = ''] = await child.printed(/"status":"([^"]+)"/, onErr);
     await child.printed(/first sync complete/, onErr);
-    await until('the warning is shown', async () => /\[!\] resources\[0\]\.kinds\[0\]: the cluster has no kind "deploymens\.apps"/.test(await (await fetch(`${url}/readyz?verbose`)).text()));
+    await until('the warning is shown', async () =>
+      /\[!\] resources\[0\]\.kinds\[0\]: the cluster has no kind "deploymens\.apps"/.test(await (await fetch(`${url}/readyz?verbose`)).text()),
+    );
   });
 });
 

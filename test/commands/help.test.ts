@@ -51,7 +51,8 @@ describe('config', () => {
 
   test('print shows the effective values of a file, and what it prints is valid and prints the same again', async () => {
     using dir = tempDir('print');
-    const file = 'cluster: { name: prod }\nworkers: { pods: 9 }\nresources:\n  - { kinds: [pods], labels: "a!=b", mask: ["spec.containers[*].env[*].value"] }\n';
+    const file =
+      'cluster: { name: prod }\nworkers: { pods: 9 }\nresources:\n  - { kinds: [pods], labels: "a!=b", mask: ["spec.containers[*].env[*].value"] }\n';
     writeFileSync(dir.file('a.yaml'), file);
     const text = await ok(['config', 'print', dir.file('a.yaml')]);
     writeFileSync(dir.file('b.yaml'), text);
@@ -60,7 +61,10 @@ describe('config', () => {
   });
 
   test('schema is JSON Schema that describes every top-level key of what print shows', async () => {
-    const schema = JSON.parse(await ok(['config', 'schema'])) as { readonly type: string; readonly properties: Record<string, { readonly description?: string }> };
+    const schema = JSON.parse(await ok(['config', 'schema'])) as {
+      readonly type: string;
+      readonly properties: Record<string, { readonly description?: string }>;
+    };
     expect(schema.type).toBe('object');
     const printed = Object.keys(loadConfig({ text: null, file: 'defaults' }));
     expect(Object.keys(schema.properties).sort()).toEqual(printed.sort());

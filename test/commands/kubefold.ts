@@ -6,7 +6,14 @@ import { ROOT } from '../support/readme.ts';
 export const MAIN = join(ROOT, 'src/main.ts');
 
 /** No kubeconfig of the machine, no pod, no proxy: a test says itself what the program finds. */
-const CLEAN = { KUBECONFIG: undefined, KUBERNETES_SERVICE_HOST: undefined, HTTPS_PROXY: undefined, HTTP_PROXY: undefined, HOME: '/nonexistent', NODE_EXTRA_CA_CERTS: undefined };
+const CLEAN = {
+  KUBECONFIG: undefined,
+  KUBERNETES_SERVICE_HOST: undefined,
+  HTTPS_PROXY: undefined,
+  HTTP_PROXY: undefined,
+  HOME: '/nonexistent',
+  NODE_EXTRA_CA_CERTS: undefined,
+};
 
 /** Runs the real program to its end. */
 export function kubefold(args: readonly string[], options: SpawnOptions = {}): Promise<Exit> {

@@ -20,7 +20,8 @@ const watch = (query: string) => cluster.watch(`${LIST}?watch=1&${query}`, AUTH)
 
 describe('error bodies are those of a real server, byte for byte', () => {
   const golden = JSON.parse(readFileSync(new URL('./errors.golden.json', import.meta.url), 'utf8')) as Record<string, string>;
-  const status = (message: string, rest: string): string => `{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":${JSON.stringify(message)},${rest}}\n`;
+  const status = (message: string, rest: string): string =>
+    `{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":${JSON.stringify(message)},${rest}}\n`;
 
   test.each<[name: string, path: string]>([
     ['404 object', '/api/v1/namespaces/default/pods/nope'],
@@ -40,7 +41,9 @@ describe('error bodies are those of a real server, byte for byte', () => {
     expect([unknown.code, unknown.text]).toEqual([401, status('Unauthorized', '"reason":"Unauthorized","code":401')]);
     const none = await cluster.ask(LIST);
     expect(none.code).toBe(403);
-    expect(none.json.message).toBe('configmaps is forbidden: User "system:anonymous" cannot list resource "configmaps" in API group "" in the namespace "default"');
+    expect(none.json.message).toBe(
+      'configmaps is forbidden: User "system:anonymous" cannot list resource "configmaps" in API group "" in the namespace "default"',
+    );
     expect((await cluster.ask('/apis')).code).toBe(403);
   });
 
@@ -48,7 +51,12 @@ describe('error bodies are those of a real server, byte for byte', () => {
     cluster.hollow.forbidden.add('pods');
     cluster.hollow.forbidden.add('nothings');
     const list = await ask('/api/v1/namespaces/r5/pods');
-    expect(list.text).toBe(status('pods is forbidden: User "ann" cannot list resource "pods" in API group "" in the namespace "r5"', '"reason":"Forbidden","details":{"kind":"pods"},"code":403'));
+    expect(list.text).toBe(
+      status(
+        'pods is forbidden: User "ann" cannot list resource "pods" in API group "" in the namespace "r5"',
+        '"reason":"Forbidden","details":{"kind":"pods"},"code":403',
+      ),
+    );
     expect((await ask('/api/v1/nothings')).code).toBe(403);
     expect((await ask(LIST)).code).toBe(200);
   });
@@ -111,7 +119,11 @@ describe('faults', () => {
   });
 
   test('watches are cut by a reset or ended cleanly', async () => {
-    const [a, b, pods] = [await watch('resourceVersion=4'), await watch('resourceVersion=4'), await cluster.watch('/api/v1/pods?watch=1&timeoutSeconds=60', AUTH)];
+    const [a, b, pods] = [
+      await watch('resourceVersion=4'),
+      await watch('resourceVersion=4'),
+      await cluster.watch('/api/v1/pods?watch=1&timeoutSeconds=60', AUTH),
+    ];
     expect(cluster.hollow.watches()).toBe(3);
     cluster.hollow.cutWatches('reset', 'configmaps');
     expect([await a.ended(), await b.ended()]).toEqual(['cut', 'cut']);
@@ -230,7 +242,8 @@ test.each([['HEAD'], ['OPTIONS']])('%s is 405', async (method) => {
 });
 
 test('reviews: known tokens are their users, forbidden kinds are refused', async () => {
-  const post = async (path: string, spec: unknown) => (await cluster.ask(path, { method: 'POST', body: JSON.stringify({ spec }), headers: { ...AUTH, 'content-type': 'application/json' } })).json.status;
+  const post = async (path: string, spec: unknown) =>
+    (await cluster.ask(path, { method: 'POST', body: JSON.stringify({ spec }), headers: { ...AUTH, 'content-type': 'application/json' } })).json.status;
   expect(await post('/apis/authentication.k8s.io/v1/tokenreviews', { token: 'good' })).toMatchObject({ authenticated: true, user: { username: 'ann' } });
   expect(await post('/apis/authentication.k8s.io/v1/tokenreviews', { token: 'x' })).toMatchObject({ authenticated: false });
   cluster.hollow.forbidden.add('deployments.apps');

@@ -24,7 +24,9 @@ describe('list', () => {
     );
     expect(answer.headers.get('content-type')).toBe('application/json');
     expect(answer.headers.get('cache-control')).toBe('no-cache, private');
-    expect((await cluster.ask('/api/v1/namespaces/nope/pods')).text).toBe('{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"6"},"items":[]}\n');
+    expect((await cluster.ask('/api/v1/namespaces/nope/pods')).text).toBe(
+      '{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"6"},"items":[]}\n',
+    );
   });
 
   test('SV-S1: pages show the snapshot of the first page: its revision, objects deleted since, none created since', async () => {
@@ -79,7 +81,9 @@ describe('list', () => {
     expect(await at('resourceVersion=5&resourceVersionMatch=Exact')).toEqual(['5', 1]);
     expect(await at('limit=-1')).toEqual(['7', 3]);
     cluster.hollow.compact();
-    expect((await cluster.ask(`${LIST}?resourceVersion=5&resourceVersionMatch=Exact`)).json.message).toBe('The resourceVersion for the provided list is too old.');
+    expect((await cluster.ask(`${LIST}?resourceVersion=5&resourceVersionMatch=Exact`)).json.message).toBe(
+      'The resourceVersion for the provided list is too old.',
+    );
   });
 
   test.each<[query: string, code: number, text: string]>([
@@ -88,7 +92,11 @@ describe('list', () => {
     ['continue=!!', 400, 'invalid continue token: continue key is not valid'],
     [`continue=${Buffer.from('{"v":"v2","rv":5,"start":"a\\u0000"}').toString('base64url')}`, 400, 'does not recognize'],
     [`continue=${Buffer.from('{"v":"meta.k8s.io/v1","rv":0,"start":"a\\u0000"}').toString('base64url')}`, 400, 'incorrect encoded start'],
-    [`continue=${Buffer.from('{"v":"meta.k8s.io/v1","rv":4,"start":"a\\u0000"}').toString('base64url')}&resourceVersion=4`, 400, 'specifying resource version is not allowed when using continue'],
+    [
+      `continue=${Buffer.from('{"v":"meta.k8s.io/v1","rv":4,"start":"a\\u0000"}').toString('base64url')}&resourceVersion=4`,
+      400,
+      'specifying resource version is not allowed when using continue',
+    ],
     ['resourceVersionMatch=Exact', 422, 'resourceVersionMatch is forbidden unless resourceVersion is provided'],
     ['resourceVersionMatch=Exact&resourceVersion=0', 422, 'is forbidden for resourceVersion \\"0\\"'],
     ['resourceVersionMatch=Odd&resourceVersion=1', 422, 'FieldValueNotSupported'],
@@ -128,14 +136,20 @@ describe('list', () => {
   test('pods are selected by node, phase and address; core events and their new form by what they are about', async () => {
     cluster.hollow.create('pods', { metadata: { name: 'a', namespace: 'default' }, spec: { nodeName: 'n1' }, status: { phase: 'Running', podIP: '10.0.0.1' } });
     cluster.hollow.create('pods', { metadata: { name: 'b', namespace: 'default' }, spec: {} });
-    const pods = async (fields: string): Promise<readonly string[]> => names((await cluster.ask(`/api/v1/pods?fieldSelector=${encodeURIComponent(fields)}`)).json);
+    const pods = async (fields: string): Promise<readonly string[]> =>
+      names((await cluster.ask(`/api/v1/pods?fieldSelector=${encodeURIComponent(fields)}`)).json);
     expect(await pods('spec.nodeName=n1')).toEqual(['a']);
     expect(await pods('spec.nodeName=')).toEqual(['b']);
     expect(await pods('status.phase!=Running')).toEqual(['b']);
     expect(await pods('status.podIP=10.0.0.1,spec.hostNetwork=false')).toEqual(['a']);
     cluster.hollow.setStatus('pods', 'default/a', { phase: 'Failed' });
     expect(await pods('status.phase=Failed')).toEqual(['a']);
-    cluster.hollow.create('events', { metadata: { name: 'e', namespace: 'default' }, involvedObject: { kind: 'Pod', name: 'a' }, message: 'hello', type: 'Normal' });
+    cluster.hollow.create('events', {
+      metadata: { name: 'e', namespace: 'default' },
+      involvedObject: { kind: 'Pod', name: 'a' },
+      message: 'hello',
+      type: 'Normal',
+    });
     expect(names((await cluster.ask('/api/v1/events?fieldSelector=involvedObject.name%3Da,type%3DNormal')).json)).toEqual(['e']);
     const renamed = await cluster.ask('/apis/events.k8s.io/v1/namespaces/default/events?fieldSelector=regarding.kind%3DPod');
     expect(renamed.json.items[0]).toMatchObject({ regarding: { name: 'a' }, note: 'hello' });

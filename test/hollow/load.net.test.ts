@@ -34,7 +34,14 @@ test('churn keeps the number of pods, and whoever follows the watch has the stat
   await using cluster = await testCluster();
   seedCluster(cluster.hollow, { pods: 30, nodes: 2, namespaces: 2 });
   const watch = await cluster.watch('/api/v1/pods?watch=1');
-  const churn = startChurn(cluster.hollow, { pods: 30, nodes: 2, namespaces: 2, changesPerSecond: 1_000, clock: cluster.clock, mix: { status: 1, rollout: 1 } });
+  const churn = startChurn(cluster.hollow, {
+    pods: 30,
+    nodes: 2,
+    namespaces: 2,
+    changesPerSecond: 1_000,
+    clock: cluster.clock,
+    mix: { status: 1, rollout: 1 },
+  });
   cluster.clock.advance(1_000);
   churn.stop();
   cluster.hollow.create('pods', { metadata: { name: 'last', namespace: 'default' } });
@@ -50,21 +57,24 @@ test('churn keeps the number of pods, and whoever follows the watch has the stat
   expect([...seen].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object)).toEqual(cluster.hollow.list('pods'));
 });
 
-test.each([['identity'], ['gzip']])('lists and streamed states of many batches are whole and in order, whatever the reader does meanwhile (%s)', async (encoding) => {
-  await using cluster = await testCluster();
-  seedCluster(cluster.hollow, { pods: 1_000, nodes: 2, namespaces: 3 });
-  const expected = cluster.hollow.list('pods');
-  const [one, two, watch] = await Promise.all([
-    cluster.ask('/api/v1/pods', { headers: { 'accept-encoding': encoding } }),
-    cluster.ask('/api/v1/pods', { headers: { 'accept-encoding': encoding } }),
-    cluster.watch('/api/v1/pods?watch=1'),
-  ]);
-  watch.response.pause();
-  await cluster.ask('/api/v1/pods');
-  watch.response.resume();
-  for (const list of [one, two]) expect(list.json.items.map((item: object) => ({ kind: 'Pod', apiVersion: 'v1', ...item }))).toEqual(expected);
-  expect((await watch.take(1_000)).map(({ object }) => object)).toEqual(expected);
-});
+test.each([['identity'], ['gzip']])(
+  'lists and streamed states of many batches are whole and in order, whatever the reader does meanwhile (%s)',
+  async (encoding) => {
+    await using cluster = await testCluster();
+    seedCluster(cluster.hollow, { pods: 1_000, nodes: 2, namespaces: 3 });
+    const expected = cluster.hollow.list('pods');
+    const [one, two, watch] = await Promise.all([
+      cluster.ask('/api/v1/pods', { headers: { 'accept-encoding': encoding } }),
+      cluster.ask('/api/v1/pods', { headers: { 'accept-encoding': encoding } }),
+      cluster.watch('/api/v1/pods?watch=1'),
+    ]);
+    watch.response.pause();
+    await cluster.ask('/api/v1/pods');
+    watch.response.resume();
+    for (const list of [one, two]) expect(list.json.items.map((item: object) => ({ kind: 'Pod', apiVersion: 'v1', ...item }))).toEqual(expected);
+    expect((await watch.take(1_000)).map(({ object }) => object)).toEqual(expected);
+  },
+);
 
 test('churn survives the deletion of what it changes', async () => {
   await using cluster = await testCluster();

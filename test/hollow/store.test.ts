@@ -51,7 +51,11 @@ describe('encoded objects', () => {
   });
 
   test('decode gives back any object that was encoded', () => {
-    const tree = fc.record({ metadata: fc.record({ name: fc.string({ minLength: 1 }), namespace: fc.constant('n'), annotations: fc.dictionary(fc.string(), fc.string()) }), spec: fc.jsonValue(), status: fc.dictionary(fc.string(), fc.jsonValue()) });
+    const tree = fc.record({
+      metadata: fc.record({ name: fc.string({ minLength: 1 }), namespace: fc.constant('n'), annotations: fc.dictionary(fc.string(), fc.string()) }),
+      spec: fc.jsonValue(),
+      status: fc.dictionary(fc.string(), fc.jsonValue()),
+    });
     fc.assert(
       fc.property(tree, fc.constantFrom(BUILTIN, CUSTOM), (made, encoding) => {
         const plain = JSON.parse(JSON.stringify({ apiVersion: 'v1', kind: 'K', ...made })) as ObjectTree;
@@ -143,32 +147,40 @@ describe('store', () => {
   test('pages at any reachable revision, with any limit, add up to the state of that moment, with true remaining counts', () => {
     const step = fc.record({ key: fc.constantFrom('a/1', 'a/2', 'a-b/1', 'b/1', 'b/2', 'c/9'), put: fc.boolean() });
     fc.assert(
-      fc.property(fc.array(step, { minLength: 1, maxLength: 30 }), fc.nat(), fc.integer({ min: 1, max: 4 }), fc.constantFrom('', 'a', 'b', 'zz'), (steps, pick, limit, namespace) => {
-        const store = new KindStore(BOUNDS, 0);
-        const twins: ReadonlyMap<string, number>[] = [new Map()];
-        steps.forEach(({ key, put }, index) => {
-          const twin = new Map(twins.at(-1));
-          if (put) {
-            store.put(version(key, index + 1));
-            twin.set(key, index + 1);
-          } else {
-            store.remove(key, index + 1);
-            twin.delete(key);
+      fc.property(
+        fc.array(step, { minLength: 1, maxLength: 30 }),
+        fc.nat(),
+        fc.integer({ min: 1, max: 4 }),
+        fc.constantFrom('', 'a', 'b', 'zz'),
+        (steps, pick, limit, namespace) => {
+          const store = new KindStore(BOUNDS, 0);
+          const twins: ReadonlyMap<string, number>[] = [new Map()];
+          steps.forEach(({ key, put }, index) => {
+            const twin = new Map(twins.at(-1));
+            if (put) {
+              store.put(version(key, index + 1));
+              twin.set(key, index + 1);
+            } else {
+              store.remove(key, index + 1);
+              twin.delete(key);
+            }
+            twins.push(twin);
+          });
+          const at = pick % twins.length;
+          const expected = [...(twins[at] as Map<string, number>)]
+            .filter(([key]) => namespace === '' || key.startsWith(`${namespace}/`))
+            .sort(([a], [b]) => (a < b ? -1 : 1));
+          const seen: [string, number][] = [];
+          for (let after = ''; ; ) {
+            const page = store.page({ namespace, after, at, filter: null, limit });
+            seen.push(...page.versions.map((one): [string, number] => [one.key, one.revision]));
+            if (!page.hasMore) break;
+            expect(page.remaining).toBe(expected.length - seen.length);
+            after = page.versions.at(-1)?.key ?? '';
           }
-          twins.push(twin);
-        });
-        const at = pick % twins.length;
-        const expected = [...(twins[at] as Map<string, number>)].filter(([key]) => namespace === '' || key.startsWith(`${namespace}/`)).sort(([a], [b]) => (a < b ? -1 : 1));
-        const seen: [string, number][] = [];
-        for (let after = ''; ; ) {
-          const page = store.page({ namespace, after, at, filter: null, limit });
-          seen.push(...page.versions.map((one): [string, number] => [one.key, one.revision]));
-          if (!page.hasMore) break;
-          expect(page.remaining).toBe(expected.length - seen.length);
-          after = page.versions.at(-1)?.key ?? '';
-        }
-        expect(seen).toEqual(expected);
-      }),
+          expect(seen).toEqual(expected);
+        },
+      ),
     );
   });
 

@@ -20,7 +20,9 @@ describe('watch', () => {
     expect(watch.response.headers).toMatchObject({ 'content-type': 'application/json', 'transfer-encoding': 'chunked' });
     cluster.config('b', { k: 'v' });
     const event = await watch.next();
-    expect(watch.chunks.join('')).toMatch(/^\{"type":"ADDED","object":\{"kind":"ConfigMap","apiVersion":"v1","metadata":\{"name":"b","namespace":"default","uid":"[-0-9a-f]+","resourceVersion":"6",.*\}\}\n$/);
+    expect(watch.chunks.join('')).toMatch(
+      /^\{"type":"ADDED","object":\{"kind":"ConfigMap","apiVersion":"v1","metadata":\{"name":"b","namespace":"default","uid":"[-0-9a-f]+","resourceVersion":"6",.*\}\}\n$/,
+    );
     expect(event.object.data).toEqual({ k: 'v' });
   });
 
@@ -48,7 +50,10 @@ describe('watch', () => {
     const watch = await cluster.watch(STREAMING);
     const [added, bookmark] = await watch.take(2);
     expect(brief(added)).toBe('ADDED default/a 5');
-    expect(bookmark).toEqual({ type: 'BOOKMARK', object: { kind: 'ConfigMap', apiVersion: 'v1', metadata: { resourceVersion: '6', annotations: { 'k8s.io/initial-events-end': 'true' } } } });
+    expect(bookmark).toEqual({
+      type: 'BOOKMARK',
+      object: { kind: 'ConfigMap', apiVersion: 'v1', metadata: { resourceVersion: '6', annotations: { 'k8s.io/initial-events-end': 'true' } } },
+    });
     cluster.config('b');
     expect(brief(await watch.next())).toBe('ADDED default/b 7');
   });
@@ -62,10 +67,13 @@ describe('watch', () => {
     expect(brief(await none.next())).toBe('ADDED default/b 6');
   });
 
-  test.each(['sendInitialEvents=true', 'resourceVersionMatch=NotOlderThan', 'sendInitialEvents=true&resourceVersionMatch=Exact'])('%s alone is refused with 422', async (query) => {
-    const answer = await cluster.ask(`${PATH}&${query}`);
-    expect([answer.code, answer.json.details.kind]).toEqual([422, 'ListOptions']);
-  });
+  test.each(['sendInitialEvents=true', 'resourceVersionMatch=NotOlderThan', 'sendInitialEvents=true&resourceVersionMatch=Exact'])(
+    '%s alone is refused with 422',
+    async (query) => {
+      const answer = await cluster.ask(`${PATH}&${query}`);
+      expect([answer.code, answer.json.details.kind]).toEqual([422, 'ListOptions']);
+    },
+  );
 
   test('WC-S3: a revision older than the history is HTTP 200, one ERROR event 410 and a clean end', async () => {
     for (let n = 0; n < 30; n += 1) cluster.config(`c${n}`);
@@ -127,7 +135,8 @@ describe('watch', () => {
   test('WC-S11: entering a selector is ADDED, leaving it DELETED with the old labels and the new revision', async () => {
     cluster.config('a', {}, { in: 'no' });
     const watch = await cluster.watch(`${PATH}&labelSelector=in%3Dyes&resourceVersion=5`);
-    for (const value of ['yes', 'yes', 'no', 'no']) cluster.hollow.patch('configmaps', 'default/a', { metadata: { labels: { in: value } }, data: { at: String(cluster.hollow.revision) } });
+    for (const value of ['yes', 'yes', 'no', 'no'])
+      cluster.hollow.patch('configmaps', 'default/a', { metadata: { labels: { in: value } }, data: { at: String(cluster.hollow.revision) } });
     cluster.hollow.patch('configmaps', 'default/a', { metadata: { labels: { in: 'yes' } } });
     cluster.hollow.delete('configmaps', 'default/a');
     const events = await watch.take(5);

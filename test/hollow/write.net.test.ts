@@ -38,7 +38,14 @@ describe('writes over HTTP', () => {
   test.each<[type: string, patch: unknown]>([
     ['application/merge-patch+json', { metadata: { annotations: { a: 'b' } }, data: { k: null, l: '1' } }],
     ['application/strategic-merge-patch+json', { metadata: { annotations: { a: 'b' } }, data: { k: null, l: '1' } }],
-    ['application/json-patch+json', [{ op: 'add', path: '/metadata/annotations', value: { a: 'b' } }, { op: 'remove', path: '/data/k' }, { op: 'add', path: '/data/l', value: '1' }]],
+    [
+      'application/json-patch+json',
+      [
+        { op: 'add', path: '/metadata/annotations', value: { a: 'b' } },
+        { op: 'remove', path: '/data/k' },
+        { op: 'add', path: '/data/l', value: '1' },
+      ],
+    ],
   ])('patch with %s', async (type, patch) => {
     cluster.config('a', { k: 'v' });
     const answer = await cluster.send('PATCH', `${MAPS}/a`, patch, type);
@@ -50,11 +57,33 @@ describe('writes over HTTP', () => {
   });
 
   test('status and the rest are written separately; conditions merge by type; a change of spec counts a generation', async () => {
-    cluster.hollow.create('pods', { metadata: { name: 'p', namespace: 'default' }, spec: { nodeName: 'n' }, status: { phase: 'Running', conditions: [{ type: 'A', status: 'True' }] } });
+    cluster.hollow.create('pods', {
+      metadata: { name: 'p', namespace: 'default' },
+      spec: { nodeName: 'n' },
+      status: { phase: 'Running', conditions: [{ type: 'A', status: 'True' }] },
+    });
     const path = '/api/v1/namespaces/default/pods/p';
-    const patch = { spec: { nodeName: 'x' }, status: { conditions: [{ type: 'B', status: 'True' }, { type: 'A', status: 'False' }] } };
+    const patch = {
+      spec: { nodeName: 'x' },
+      status: {
+        conditions: [
+          { type: 'B', status: 'True' },
+          { type: 'A', status: 'False' },
+        ],
+      },
+    };
     const status = await cluster.send('PATCH', `${path}/status`, patch, 'application/strategic-merge-patch+json');
-    expect(status.json).toMatchObject({ metadata: { generation: 1 }, spec: { nodeName: 'n' }, status: { phase: 'Running', conditions: [{ type: 'A', status: 'False' }, { type: 'B', status: 'True' }] } });
+    expect(status.json).toMatchObject({
+      metadata: { generation: 1 },
+      spec: { nodeName: 'n' },
+      status: {
+        phase: 'Running',
+        conditions: [
+          { type: 'A', status: 'False' },
+          { type: 'B', status: 'True' },
+        ],
+      },
+    });
     const main = await cluster.send('PATCH', path, { spec: { nodeName: 'x' }, status: { phase: 'Failed' } }, 'application/merge-patch+json');
     expect(main.json).toMatchObject({ metadata: { generation: 2 }, spec: { nodeName: 'x' }, status: { phase: 'Running' } });
     expect((await cluster.send('PUT', `${MAPS}/a/status`, {})).code).toBe(404);
@@ -98,7 +127,16 @@ const WIDGETS = {
     group: 'demo.example.com',
     scope: 'Namespaced',
     names: { plural: 'widgets', kind: 'Widget', shortNames: ['wd'] },
-    versions: [{ name: 'v1', served: true, storage: true, subresources: { status: {} }, selectableFields: [{ jsonPath: '.spec.size' }], additionalPrinterColumns: [{ name: 'Size', type: 'string', jsonPath: '.spec.size' }] }],
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        subresources: { status: {} },
+        selectableFields: [{ jsonPath: '.spec.size' }],
+        additionalPrinterColumns: [{ name: 'Size', type: 'string', jsonPath: '.spec.size' }],
+      },
+    ],
   },
 };
 const PATH = '/apis/demo.example.com/v1/widgets';
@@ -108,17 +146,29 @@ describe('custom kinds', () => {
     const before = await cluster.ask(PATH);
     expect([before.code, before.text, before.headers.get('content-type')]).toEqual([404, '404 page not found\n', 'text/plain; charset=utf-8']);
     const made = await cluster.send('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', WIDGETS);
-    expect(made.json.status.conditions.map((condition: { type: string; status: string }) => `${condition.type}=${condition.status}`)).toEqual(['NamesAccepted=True', 'Established=True']);
+    expect(made.json.status.conditions.map((condition: { type: string; status: string }) => `${condition.type}=${condition.status}`)).toEqual([
+      'NamesAccepted=True',
+      'Established=True',
+    ]);
     expect(made.json.spec.names).toMatchObject({ singular: 'widget', listKind: 'WidgetList' });
-    cluster.hollow.create('widgets.demo.example.com', { apiVersion: 'demo.example.com/v1', kind: 'Widget', metadata: { name: 'w', namespace: 'default' }, spec: { size: 'big' } });
+    cluster.hollow.create('widgets.demo.example.com', {
+      apiVersion: 'demo.example.com/v1',
+      kind: 'Widget',
+      metadata: { name: 'w', namespace: 'default' },
+      spec: { size: 'big' },
+    });
     const list = await cluster.ask(PATH);
-    expect(list.text).toMatch(/^\{"apiVersion":"demo.example.com\/v1","items":\[\{"apiVersion":"demo.example.com\/v1","kind":"Widget","metadata":\{.*"name":"w".*"resourceVersion":"6","uid":"[^"]*"\},"spec":\{"size":"big"\}\}\],"kind":"WidgetList","metadata":\{"continue":"","resourceVersion":"6"\}\}\n$/);
+    expect(list.text).toMatch(
+      /^\{"apiVersion":"demo.example.com\/v1","items":\[\{"apiVersion":"demo.example.com\/v1","kind":"Widget","metadata":\{.*"name":"w".*"resourceVersion":"6","uid":"[^"]*"\},"spec":\{"size":"big"\}\}\],"kind":"WidgetList","metadata":\{"continue":"","resourceVersion":"6"\}\}\n$/,
+    );
     expect((await cluster.ask(`${PATH}?fieldSelector=spec.size%3Dsmall`)).json.items).toEqual([]);
     expect((await cluster.ask(`${PATH}?fieldSelector=spec.color%3Dred`)).code).toBe(400);
     const table = await cluster.ask(PATH, { headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' } });
     expect(table.json.rows[0].cells).toEqual(['w', 'big']);
     const discovery = await cluster.ask('/apis', { headers: { accept: AGGREGATED_TYPE } });
-    expect(discovery.text).toContain('{"metadata":{"name":"demo.example.com"},"versions":[{"version":"v1","resources":[{"resource":"widgets","responseKind":{"group":"demo.example.com","version":"v1","kind":"Widget"},"scope":"Namespaced","singularResource":"widget"');
+    expect(discovery.text).toContain(
+      '{"metadata":{"name":"demo.example.com"},"versions":[{"version":"v1","resources":[{"resource":"widgets","responseKind":{"group":"demo.example.com","version":"v1","kind":"Widget"},"scope":"Namespaced","singularResource":"widget"',
+    );
   });
 
   test('deleting the CRD deletes its instances, ends its watches cleanly, and the kind is 404; made again, old revisions are 410', async () => {
@@ -136,12 +186,22 @@ describe('custom kinds', () => {
 
   test('a changed version: the new one serves the same objects, the removed one is 404 and its watch ends', async () => {
     cluster.hollow.create('customresourcedefinitions.apiextensions.k8s.io', WIDGETS);
-    cluster.hollow.create('widgets.demo.example.com', { apiVersion: 'demo.example.com/v1', kind: 'Widget', metadata: { name: 'w', namespace: 'default' }, spec: { size: 'big' } });
+    cluster.hollow.create('widgets.demo.example.com', {
+      apiVersion: 'demo.example.com/v1',
+      kind: 'Widget',
+      metadata: { name: 'w', namespace: 'default' },
+      spec: { size: 'big' },
+    });
     const watch = await cluster.watch(`${PATH}?watch=1&resourceVersion=6`);
     const [v1] = WIDGETS.spec.versions;
     const versions = (...all: object[]): object => ({ spec: { ...WIDGETS.spec, versions: all } });
-    cluster.hollow.patch('customresourcedefinitions.apiextensions.k8s.io', 'widgets.demo.example.com', { ...versions({ ...v1, storage: true }, { ...v1, name: 'v2', storage: false }) });
-    expect((await cluster.ask('/apis/demo.example.com/v2/namespaces/default/widgets/w')).json).toMatchObject({ apiVersion: 'demo.example.com/v2', spec: { size: 'big' } });
+    cluster.hollow.patch('customresourcedefinitions.apiextensions.k8s.io', 'widgets.demo.example.com', {
+      ...versions({ ...v1, storage: true }, { ...v1, name: 'v2', storage: false }),
+    });
+    expect((await cluster.ask('/apis/demo.example.com/v2/namespaces/default/widgets/w')).json).toMatchObject({
+      apiVersion: 'demo.example.com/v2',
+      spec: { size: 'big' },
+    });
     expect((await cluster.ask('/apis/demo.example.com')).json.preferredVersion.version).toBe('v2');
     cluster.hollow.patch('customresourcedefinitions.apiextensions.k8s.io', 'widgets.demo.example.com', { ...versions({ ...v1, name: 'v2' }) });
     expect((await watch.next()).type).toBe('MODIFIED');
@@ -162,12 +222,20 @@ describe('discovery', () => {
     expect(core.headers.get('content-type')).toBe(AGGREGATED_TYPE);
     expect([core.headers.get('cache-control'), core.headers.get('vary')]).toEqual(['public', 'Accept']);
     expect(core.json.items).toHaveLength(1);
-    expect(core.text).toContain('{"metadata":{},"versions":[{"version":"v1","resources":[{"resource":"namespaces","responseKind":{"group":"","version":"","kind":"Namespace"}');
+    expect(core.text).toContain(
+      '{"metadata":{},"versions":[{"version":"v1","resources":[{"resource":"namespaces","responseKind":{"group":"","version":"","kind":"Namespace"}',
+    );
     const etag = core.headers.get('etag') ?? '';
     const again = await cluster.ask('/api', { headers: { accept: AGGREGATED_TYPE, 'if-none-match': etag } });
     expect([again.code, again.text]).toEqual([304, '']);
     const apis = await cluster.ask('/apis', { headers: { accept: AGGREGATED_TYPE } });
-    expect(apis.json.items.map((item: { metadata: { name: string } }) => item.metadata.name)).toEqual(['apps', 'coordination.k8s.io', 'discovery.k8s.io', 'apiextensions.k8s.io', 'events.k8s.io']);
+    expect(apis.json.items.map((item: { metadata: { name: string } }) => item.metadata.name)).toEqual([
+      'apps',
+      'coordination.k8s.io',
+      'discovery.k8s.io',
+      'apiextensions.k8s.io',
+      'events.k8s.io',
+    ]);
   });
 
   test('legacy: versions, groups, resources; also for those who ask for the aggregated document when it is off', async () => {

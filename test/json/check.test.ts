@@ -12,10 +12,16 @@ function isJson(text: string): boolean {
 }
 
 test('accepts exactly the objects that JSON.parse accepts', () => {
-  const mutated = fc.tuple(fc.json().map((value) => `{"a":${value}}`), fc.nat(), fc.constantFrom('', '{', '}', ']', '"', '\\', ',', ':', '0', ' ', 'e')).map(([text, at, insert]) => {
-    const place = at % (text.length + 1);
-    return text.slice(0, place) + insert + text.slice(place + (insert === '' ? 1 : 0));
-  });
+  const mutated = fc
+    .tuple(
+      fc.json().map((value) => `{"a":${value}}`),
+      fc.nat(),
+      fc.constantFrom('', '{', '}', ']', '"', '\\', ',', ':', '0', ' ', 'e'),
+    )
+    .map(([text, at, insert]) => {
+      const place = at % (text.length + 1);
+      return text.slice(0, place) + insert + text.slice(place + (insert === '' ? 1 : 0));
+    });
   fc.assert(
     fc.property(mutated, (text) => {
       expect(jsonProblem(Buffer.from(text)) === null).toBe(text.trimStart().startsWith('{') && isJson(text));

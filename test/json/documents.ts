@@ -6,14 +6,57 @@ export interface Spacing {
 }
 
 /** Text that tries to look like structure, to a search that does not walk. */
-const PIECES = ['a', 'metadata', '"metadata":{"name":"x"}', 'managedFields', '{', '}', '[', ']', ',', ':', '"', '\\', '/', ' ', 'é', '日本', '😀', '\u2028', '\ud800', '\u0000', '\n', '\u007f'];
-const KEYS = ['kind', 'apiVersion', 'metadata', 'name', 'namespace', 'uid', 'resourceVersion', 'managedFields', 'spec', 'items', 'type', 'object', '', '__proto__', 'name ', 'Name', 'métadata'];
+const PIECES = [
+  'a',
+  'metadata',
+  '"metadata":{"name":"x"}',
+  'managedFields',
+  '{',
+  '}',
+  '[',
+  ']',
+  ',',
+  ':',
+  '"',
+  '\\',
+  '/',
+  ' ',
+  'é',
+  '日本',
+  '😀',
+  '\u2028',
+  '\ud800',
+  '\u0000',
+  '\n',
+  '\u007f',
+];
+const KEYS = [
+  'kind',
+  'apiVersion',
+  'metadata',
+  'name',
+  'namespace',
+  'uid',
+  'resourceVersion',
+  'managedFields',
+  'spec',
+  'items',
+  'type',
+  'object',
+  '',
+  '__proto__',
+  'name ',
+  'Name',
+  'métadata',
+];
 const NUMBERS = ['0', '-0', '7', '-12', '0.5', '-1.25', '1e5', '1E+5', '10e-3', '-0.0e0', '1e400', '123456789012345678901234567890'];
 
 /** A string as JSON, each piece written plainly or as escapes of its code units. */
 export function literal(pieces: readonly { readonly text: string; readonly escaped: boolean }[]): string {
   const written = pieces.map(({ text, escaped }) =>
-    escaped ? Array.from({ length: text.length }, (_, i) => `\\u${text.charCodeAt(i).toString(16).padStart(4, '0')}`).join('') : JSON.stringify(text).slice(1, -1),
+    escaped
+      ? Array.from({ length: text.length }, (_, i) => `\\u${text.charCodeAt(i).toString(16).padStart(4, '0')}`).join('')
+      : JSON.stringify(text).slice(1, -1),
   );
   return `"${written.join('')}"`;
 }
@@ -27,7 +70,9 @@ export function spelling(text: string): fc.Arbitrary<string> {
   return fc.oneof({ weight: 4, arbitrary: plain }, { weight: 1, arbitrary: mixed });
 }
 
-const anyPieces = fc.array(fc.record({ text: fc.oneof(fc.constantFrom(...PIECES), fc.string({ unit: 'binary', maxLength: 4 })), escaped: fc.boolean() }), { maxLength: 4 });
+const anyPieces = fc.array(fc.record({ text: fc.oneof(fc.constantFrom(...PIECES), fc.string({ unit: 'binary', maxLength: 4 })), escaped: fc.boolean() }), {
+  maxLength: 4,
+});
 
 const anyString: fc.Arbitrary<string> = anyPieces.map(literal);
 
@@ -71,9 +116,15 @@ function member(key: string, value: fc.Arbitrary<string>): fc.Arbitrary<readonly
   return fc.tuple(spelling(key), value);
 }
 
-const name = fc.oneof({ weight: 5, arbitrary: fc.constantFrom('web-0', 'a', 'x'.repeat(253), 'système:日').chain(spelling) }, { weight: 1, arbitrary: anyString });
+const name = fc.oneof(
+  { weight: 5, arbitrary: fc.constantFrom('web-0', 'a', 'x'.repeat(253), 'système:日').chain(spelling) },
+  { weight: 1, arbitrary: anyString },
+);
 const uid = fc.uuid().chain(spelling);
-const revision = fc.oneof({ weight: 5, arbitrary: fc.constantFrom('1', '42', '123456789012345678901234567890').chain(spelling) }, { weight: 1, arbitrary: fc.constantFrom('"0"', '"x"', '7', 'null', '""') });
+const revision = fc.oneof(
+  { weight: 5, arbitrary: fc.constantFrom('1', '42', '123456789012345678901234567890').chain(spelling) },
+  { weight: 1, arbitrary: fc.constantFrom('"0"', '"x"', '7', 'null', '""') },
+);
 
 /**
  * An object of kind Pod as text: members in any order, some missing, some twice, some of a wrong type. About half of them
@@ -91,7 +142,12 @@ export function anyPod(spacing: Spacing): fc.Arbitrary<string> {
     .chain((members) => written(members, spacing));
   const type = fc.array(fc.oneof(member('kind', spelling('Pod')), member('apiVersion', spelling('v1'))), { maxLength: 2 });
   return fc
-    .tuple(type, fc.array(member('metadata', meta), { minLength: 1, maxLength: 2 }), fc.array(fc.tuple(freeKey, value), { maxLength: 2 }), fc.array(fc.tuple(anyKey, value), { maxLength: 1 }))
+    .tuple(
+      type,
+      fc.array(member('metadata', meta), { minLength: 1, maxLength: 2 }),
+      fc.array(fc.tuple(freeKey, value), { maxLength: 2 }),
+      fc.array(fc.tuple(anyKey, value), { maxLength: 1 }),
+    )
     .chain((groups) => fc.shuffledSubarray(groups.flat(), { minLength: groups.flat().length, maxLength: groups.flat().length }))
     .chain((members) => written(members, spacing));
 }

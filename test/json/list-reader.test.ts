@@ -44,7 +44,11 @@ function readerInto(log: Log, options: { type?: { kind: string; apiVersion: stri
 const emptyLog = (): Log => ({ items: [], kept: [], errors: [] });
 
 /** Reads a body, whole or cut; what came of it, the end or an error. */
-function read(body: string | Buffer, cuts: readonly number[] = [], options: Parameters<typeof readerInto>[1] = {}): Log & { readonly end: ListEnd | JsonError } {
+function read(
+  body: string | Buffer,
+  cuts: readonly number[] = [],
+  options: Parameters<typeof readerInto>[1] = {},
+): Log & { readonly end: ListEnd | JsonError } {
   const log = emptyLog();
   const reader = readerInto(log, options);
   try {
@@ -128,7 +132,8 @@ describe('items', () => {
   });
 
   test('of 1.5 MB in chunks of 16 KB are read, between small ones', () => {
-    const item = (name: string, size: number): string => `{"data":"${'é"'.replace('"', '\\"').repeat(size / 4)}","metadata":{"name":"${name}","uid":"u","resourceVersion":"1"}}`;
+    const item = (name: string, size: number): string =>
+      `{"data":"${'é"'.replace('"', '\\"').repeat(size / 4)}","metadata":{"name":"${name}","uid":"u","resourceVersion":"1"}}`;
     const body = `{"items":[${item('a', 10)},${item('b', 1_600_000)},${item('c', 10)},${item('d', 1_600_000)}],"metadata":{"resourceVersion":"9"}}`;
     const cuts = Array.from({ length: Math.ceil(Buffer.byteLength(body) / 16_384) }, (_, i) => i * 16_384);
     const { end, items } = read(body, cuts);
@@ -204,9 +209,20 @@ describe('what is not a list', () => {
 });
 
 test('gives what JSON.parse gives, whatever the order and spacing, and the same for every cut into chunks', () => {
-  const meta = fc.record({ resourceVersion: fc.constantFrom('1', '99', '12345678901234567890'), continue: fc.constantFrom('', 'token', undefined), remainingItemCount: fc.constantFrom(0, 5, undefined) });
+  const meta = fc.record({
+    resourceVersion: fc.constantFrom('1', '99', '12345678901234567890'),
+    continue: fc.constantFrom('', 'token', undefined),
+    remainingItemCount: fc.constantFrom(0, 5, undefined),
+  });
   const list = fc
-    .tuple(fc.array(fc.tuple(space(NEWLINES), fc.oneof({ weight: 4, arbitrary: anyPod(NEWLINES) }, { weight: 1, arbitrary: anyValue(NEWLINES, 1) }), space(NEWLINES)), { maxLength: 4 }), meta, anyValue(NEWLINES, 2))
+    .tuple(
+      fc.array(
+        fc.tuple(space(NEWLINES), fc.oneof({ weight: 4, arbitrary: anyPod(NEWLINES) }, { weight: 1, arbitrary: anyValue(NEWLINES, 1) }), space(NEWLINES)),
+        { maxLength: 4 },
+      ),
+      meta,
+      anyValue(NEWLINES, 2),
+    )
     .chain(([items, metadata, other]) =>
       fc
         .shuffledSubarray(
@@ -226,7 +242,11 @@ test('gives what JSON.parse gives, whatever the order and spacing, and the same 
       const parsed = JSON.parse(text) as { items: unknown[]; metadata: { resourceVersion: string; continue?: string; remainingItemCount?: number } };
       const whole = read(text);
       expect(whole.items).toStrictEqual(parsed.items.map(findByParsing));
-      expect(whole.end).toEqual({ revision: parsed.metadata.resourceVersion, continue: parsed.metadata.continue || null, remaining: parsed.metadata.remainingItemCount ?? null });
+      expect(whole.end).toEqual({
+        revision: parsed.metadata.resourceVersion,
+        continue: parsed.metadata.continue || null,
+        remaining: parsed.metadata.remainingItemCount ?? null,
+      });
       expect(read(text, cuts)).toEqual(whole);
     }),
     { numRuns: 1000 },

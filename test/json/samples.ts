@@ -6,7 +6,8 @@ const META =
   '"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"rs","uid":"99999999-0000-4000-8000-000000000000","controller":true}],' +
   '"managedFields":[{"manager":"kubectl","operation":"Update","apiVersion":"v1","time":"2026-11-21T10:00:00Z","fieldsType":"FieldsV1","fieldsV1":{"f:metadata":{"f:labels":{".":{},"f:app":{}}},' +
   '"f:spec":{"f:containers":{"k:{\\"name\\":\\"c\\"}":{".":{},"f:image":{}}}}}}]}';
-const REST = '"spec":{"containers":[{"name":"c","image":"registry.example.com/c:1","resources":{}}],"priority":0},"status":{"phase":"Running","podIPs":[{"ip":"10.1.2.3"}]}';
+const REST =
+  '"spec":{"containers":[{"name":"c","image":"registry.example.com/c:1","resources":{}}],"priority":0},"status":{"phase":"Running","podIPs":[{"ip":"10.1.2.3"}]}';
 
 export const BUILT_IN_ITEM = `{${META},${REST}}`;
 export const BUILT_IN_OBJECT = `{"kind":"Pod","apiVersion":"v1",${META},${REST}}`;
@@ -17,7 +18,8 @@ export const CUSTOM_OBJECT =
   '"name":"w1","namespace":"r5","ownerReferences":[{"apiVersion":"v1","kind":"Owner","name":"owner","uid":"99999999-0000-4000-8000-000000000000"}],' +
   '"resourceVersion":"729","uid":"0b7ae9a5-2b3d-4f86-9d9f-a4b1e9b2a001"},"spec":{"size":3},"status":{}}';
 
-export const BOOKMARK = '{"type":"BOOKMARK","object":{"kind":"Pod","apiVersion":"v1","metadata":{"resourceVersion":"730"},"spec":{"containers":null},"status":{}}}';
+export const BOOKMARK =
+  '{"type":"BOOKMARK","object":{"kind":"Pod","apiVersion":"v1","metadata":{"resourceVersion":"730"},"spec":{"containers":null},"status":{}}}';
 export const INITIAL_END =
   '{"type":"BOOKMARK","object":{"kind":"Pod","apiVersion":"v1","metadata":{"resourceVersion":"286","annotations":{"k8s.io/initial-events-end":"true"}},"spec":{"containers":null},"status":{}}}';
 export const EXPIRED =

@@ -83,20 +83,56 @@ describe('properties', () => {
 
   test('with one byte removed, changed or added, accepts exactly what JSON.parse accepts, and reads the same', () => {
     fc.assert(
-      fc.property(anyPod(NEWLINES), fc.nat(), fc.constantFrom('remove', 'change', 'add'), fc.oneof(fc.constantFrom(...Buffer.from('{}[]",:\\u0e-+. \n\0')), fc.nat(255)), (text, where, how, byte) => {
-        const before = Buffer.from(text);
-        const at = where % before.length;
-        const bytes = Buffer.concat([before.subarray(0, at), Buffer.from(how === 'remove' ? [] : [byte]), before.subarray(how === 'add' ? at : at + 1)]);
-        const { ours, theirs, scanner } = verdicts(bytes);
-        expect(ours).toBe(theirs);
-        if (ours && withoutBackslashes(bytes.toString()) === bytes.toString()) expect(foundBy(scanner)).toStrictEqual(findByParsing(JSON.parse(bytes.toString())));
-      }),
+      fc.property(
+        anyPod(NEWLINES),
+        fc.nat(),
+        fc.constantFrom('remove', 'change', 'add'),
+        fc.oneof(fc.constantFrom(...Buffer.from('{}[]",:\\u0e-+. \n\0')), fc.nat(255)),
+        (text, where, how, byte) => {
+          const before = Buffer.from(text);
+          const at = where % before.length;
+          const bytes = Buffer.concat([before.subarray(0, at), Buffer.from(how === 'remove' ? [] : [byte]), before.subarray(how === 'add' ? at : at + 1)]);
+          const { ours, theirs, scanner } = verdicts(bytes);
+          expect(ours).toBe(theirs);
+          if (ours && withoutBackslashes(bytes.toString()) === bytes.toString())
+            expect(foundBy(scanner)).toStrictEqual(findByParsing(JSON.parse(bytes.toString())));
+        },
+      ),
       { numRuns: 10_000 },
     );
   });
 
   test('accepts exactly what JSON.parse accepts, of any bytes that look like JSON', () => {
-    const token = fc.constantFrom('{', '}', '[', ']', ',', ':', '"', '"a"', '\\', '\\u00e9', '\\x', '0', '1', '-', '+', '.', 'e', 'E', 'true', 'false', 'null', 'nul', ' ', '\n', '\f', '\u00a0', '\ufeff', 'é');
+    const token = fc.constantFrom(
+      '{',
+      '}',
+      '[',
+      ']',
+      ',',
+      ':',
+      '"',
+      '"a"',
+      '\\',
+      '\\u00e9',
+      '\\x',
+      '0',
+      '1',
+      '-',
+      '+',
+      '.',
+      'e',
+      'E',
+      'true',
+      'false',
+      'null',
+      'nul',
+      ' ',
+      '\n',
+      '\f',
+      '\u00a0',
+      '\ufeff',
+      'é',
+    );
     fc.assert(
       fc.property(fc.array(token, { maxLength: 12 }), (tokens) => {
         const { ours, theirs } = verdicts(Buffer.from(`{"a":${tokens.join('')}}`));
@@ -179,7 +215,13 @@ describe('the cut', () => {
 
   test('of two metadata the last counts, and no managedFields of either comes back', () => {
     const scanner = scanned(`{"metadata":{${REST},"managedFields":[1]},"metadata":{"name":"b","uid":"v","resourceVersion":"2"}}`);
-    expect(foundBy(scanner)).toStrictEqual({ namespace: '', name: 'b', uid: 'v', revision: '2', kept: { ...POD, metadata: { name: 'b', uid: 'v', resourceVersion: '2' } } });
+    expect(foundBy(scanner)).toStrictEqual({
+      namespace: '',
+      name: 'b',
+      uid: 'v',
+      revision: '2',
+      kept: { ...POD, metadata: { name: 'b', uid: 'v', resourceVersion: '2' } },
+    });
     expect(keptOf(scanner)).not.toContain('managedFields');
   });
 
@@ -250,7 +292,10 @@ describe('malformed input', () => {
   test('a document 100,000 levels deep does not overflow the stack, sound or not', () => {
     const depth = 100_000;
     const scanner = new ObjectScanner(POD);
-    for (const [open, close] of [['[', ']'], ['{"a":', '}']] as const) {
+    for (const [open, close] of [
+      ['[', ']'],
+      ['{"a":', '}'],
+    ] as const) {
       const sound = Buffer.from(`{"spec":${open.repeat(depth)}1${close.repeat(depth)},"metadata":{"name":"a","uid":"u","resourceVersion":"1"}}`);
       expect(scanner.scan(sound, 0, sound.length)).toBe(sound.length);
       expect(scanner.problem).toBeNull();

@@ -37,7 +37,9 @@ describe('a watch line read no further than metadata', () => {
   });
 
   test('an object that ends with metadata, or whose kind comes late, is found as well', () => {
-    const { seen } = read(`{"type":"ADDED","object":{"kind":"Pod","apiVersion":"v1",${META}}}\n{"type":"ADDED","object":{${META},"kind":"Pod","apiVersion":"v1"}}\n`);
+    const { seen } = read(
+      `{"type":"ADDED","object":{"kind":"Pod","apiVersion":"v1",${META}}}\n{"type":"ADDED","object":{${META},"kind":"Pod","apiVersion":"v1"}}\n`,
+    );
     expect(seen.map(({ kept }) => kept)).toEqual([`{"kind":"Pod","apiVersion":"v1",${KEPT_META}}`, `{${KEPT_META},"kind":"Pod","apiVersion":"v1"}`]);
   });
 
@@ -54,7 +56,9 @@ describe('a watch line read no further than metadata', () => {
   });
 
   test('a line whose object does not stand last is walked whole', () => {
-    const { seen } = read(`{"object":{"kind":"Pod","apiVersion":"v1",${META},"spec":{}},"type":"ADDED"}\n{"type":"ADDED","object":{"kind":"Pod","apiVersion":"v1",${META},"spec":{}},"x":1}\n`);
+    const { seen } = read(
+      `{"object":{"kind":"Pod","apiVersion":"v1",${META},"spec":{}},"type":"ADDED"}\n{"type":"ADDED","object":{"kind":"Pod","apiVersion":"v1",${META},"spec":{}},"x":1}\n`,
+    );
     expect(seen.map(({ isChecked }) => isChecked)).toEqual([true, true]);
   });
 
@@ -68,13 +72,21 @@ describe('a watch line read no further than metadata', () => {
 
   test('gives the same bytes as a walk of the whole line, for any valid rest', () => {
     fc.assert(
-      fc.property(fc.dictionary(fc.string().filter((key) => !['kind', 'apiVersion', 'metadata'].includes(key) && !key.includes('\\')), fc.jsonValue(), { maxKeys: 4 }), fc.constantFrom('', ' ', '\r'), (rest, space) => {
-        const members = Object.entries(rest).map(([key, value]) => `,${JSON.stringify(key)}:${JSON.stringify(value)}`);
-        const object = (meta: string): string => `{"kind":"Pod","apiVersion":"v1",${meta}${members.join('')}}`;
-        const { seen, damaged } = read(`{"type":"ADDED","object":${object(META)}${space}}${space}\n`);
-        expect(damaged).toEqual([]);
-        expect(seen.map(({ kept }) => kept.trimEnd())).toEqual([object(KEPT_META)]);
-      }),
+      fc.property(
+        fc.dictionary(
+          fc.string().filter((key) => !['kind', 'apiVersion', 'metadata'].includes(key) && !key.includes('\\')),
+          fc.jsonValue(),
+          { maxKeys: 4 },
+        ),
+        fc.constantFrom('', ' ', '\r'),
+        (rest, space) => {
+          const members = Object.entries(rest).map(([key, value]) => `,${JSON.stringify(key)}:${JSON.stringify(value)}`);
+          const object = (meta: string): string => `{"kind":"Pod","apiVersion":"v1",${meta}${members.join('')}}`;
+          const { seen, damaged } = read(`{"type":"ADDED","object":${object(META)}${space}}${space}\n`);
+          expect(damaged).toEqual([]);
+          expect(seen.map(({ kept }) => kept.trimEnd())).toEqual([object(KEPT_META)]);
+        },
+      ),
     );
   });
 });

@@ -59,11 +59,14 @@ function readByParsing(stream: string): Heard[] {
   return heard;
 }
 
-const withoutTexts = (heard: readonly Heard[]): unknown[] => heard.map((one) => ('damaged' in one ? 'damaged' : 'kept' in one ? { type: one.type, object: one.object } : one));
+const withoutTexts = (heard: readonly Heard[]): unknown[] =>
+  heard.map((one) => ('damaged' in one ? 'damaged' : 'kept' in one ? { type: one.type, object: one.object } : one));
 
 const event = (type: string, object: string): string => `{"type":"${type}","object":${object}}`;
-const small = (name: string): string => `{"kind":"Pod","apiVersion":"v1","metadata":{"name":"${name}","uid":"u","resourceVersion":"1","managedFields":[{"é":"😀"}]}}`;
-const namesOf = (heard: readonly Heard[]): unknown[] => heard.map((one) => ('object' in one && one.object !== 'damaged' ? `${one.type} ${one.object.name}` : one));
+const small = (name: string): string =>
+  `{"kind":"Pod","apiVersion":"v1","metadata":{"name":"${name}","uid":"u","resourceVersion":"1","managedFields":[{"é":"😀"}]}}`;
+const namesOf = (heard: readonly Heard[]): unknown[] =>
+  heard.map((one) => ('object' in one && one.object !== 'damaged' ? `${one.type} ${one.object.name}` : one));
 
 describe('events', () => {
   test('of every type are told apart (SV-S7), the initial end by its annotation (SV-S10)', () => {
@@ -107,7 +110,12 @@ describe('events', () => {
     expect(whole.heard).toHaveLength(5);
     const length = Buffer.byteLength(stream);
     for (let cut = 0; cut <= length; cut++) expect(read(stream, [cut])).toEqual(whole);
-    expect(read(stream, Array.from({ length }, (_, i) => i))).toEqual(whole);
+    expect(
+      read(
+        stream,
+        Array.from({ length }, (_, i) => i),
+      ),
+    ).toEqual(whole);
   });
 
   test('of 1.5 MB over many chunks are read', () => {
@@ -122,21 +130,44 @@ describe('events', () => {
 
 describe('an ERROR event', () => {
   test('brings the causes, by reason or else by message (RF-S4), and the wait', () => {
-    const status = { code: 504, reason: 'Timeout', message: 'Too large', details: { retryAfterSeconds: 1, causes: [{ reason: 'ResourceVersionTooLarge', message: 'x' }, { message: 'Too large resource version' }] } };
+    const status = {
+      code: 504,
+      reason: 'Timeout',
+      message: 'Too large',
+      details: { retryAfterSeconds: 1, causes: [{ reason: 'ResourceVersionTooLarge', message: 'x' }, { message: 'Too large resource version' }] },
+    };
     expect(read(`${event('ERROR', JSON.stringify(status))}\n`).heard).toEqual([
-      { status: { code: 504, reason: 'Timeout', message: 'Too large', retryAfterSeconds: 1, causes: ['ResourceVersionTooLarge', 'Too large resource version'], continueToken: null } },
+      {
+        status: {
+          code: 504,
+          reason: 'Timeout',
+          message: 'Too large',
+          retryAfterSeconds: 1,
+          causes: ['ResourceVersionTooLarge', 'Too large resource version'],
+          continueToken: null,
+        },
+      },
     ]);
   });
 
-  test.each(['null', '7', '{"code":"x","details":[],"metadata":null}', '{"details":{"causes":[null,1,{}]}}'])('with %s as its status is still an error', (object) => {
-    expect(read(`${event('ERROR', object)}\n`).heard).toEqual([{ status: { code: 0, reason: '', message: '', retryAfterSeconds: null, causes: [], continueToken: null } }]);
-  });
+  test.each(['null', '7', '{"code":"x","details":[],"metadata":null}', '{"details":{"causes":[null,1,{}]}}'])(
+    'with %s as its status is still an error',
+    (object) => {
+      expect(read(`${event('ERROR', object)}\n`).heard).toEqual([
+        { status: { code: 0, reason: '', message: '', retryAfterSeconds: null, causes: [], continueToken: null } },
+      ]);
+    },
+  );
 });
 
 describe('a line that cannot be read is reported alone, the next one is heard (RF-S14)', () => {
   test.each([
     ['not JSON', 'upstream connect error', 'Cannot read JSON of a watch line: expected a watch event at offset 0, found "u"'],
-    ['cut off', '{"type":"ADDED","object":{"metadata":{', 'Cannot read JSON of a watch line: expected more of the event at offset 38, found the end of the line'],
+    [
+      'cut off',
+      '{"type":"ADDED","object":{"metadata":{',
+      'Cannot read JSON of a watch line: expected more of the event at offset 38, found the end of the line',
+    ],
     ['something after it', `${event('ADDED', small('x'))}}`, 'Cannot read JSON of a watch line: expected the end of the line at offset 146, found "}"'],
     ['no object', '{"type":"ADDED"}', 'Cannot read JSON of a watch line: expected "object" at offset 16, found an event without it'],
     ['null object', event('ADDED', 'null'), 'Cannot read JSON of a watch line: expected an object at offset 25, found "n"'],
@@ -146,7 +177,11 @@ describe('a line that cannot be read is reported alone, the next one is heard (R
     ['a type that is no string', `{"type":7,"object":${small('x')}}`, 'Cannot read a watch line of kind Pod: it has no event type that is known'],
     ['no uid', event('ADDED', '{"metadata":{"name":"x","namespace":"n"}}'), 'Cannot read n/x of kind Pod: metadata.uid is missing'],
     ['a Table', event('ADDED', '{"kind":"Table","rows":[]}'), 'Cannot read an object of kind Pod: kind is "Table", but "Pod" was asked for'],
-    ['a bookmark without a revision', event('BOOKMARK', '{"metadata":{}}'), 'Cannot read a bookmark of kind Pod: metadata.resourceVersion is not a positive decimal number'],
+    [
+      'a bookmark without a revision',
+      event('BOOKMARK', '{"metadata":{}}'),
+      'Cannot read a bookmark of kind Pod: metadata.resourceVersion is not a positive decimal number',
+    ],
   ])('%s', (_, line, damaged) => {
     const { heard, end } = read(`${event('ADDED', small('a'))}\n${line}\n${event('ADDED', small('b'))}\n`);
     expect(namesOf(heard)).toEqual(['ADDED a', { damaged }, 'ADDED b']);
@@ -157,7 +192,16 @@ describe('a line that cannot be read is reported alone, the next one is heard (R
 test('a damaged line tells its type as far as it said so: a DELETED that cannot be read must not be lost', () => {
   const types: (string | null)[] = [];
   const reader = new WatchReader({ ...POD, onEvent: () => {}, onBookmark: () => {}, onError: () => {}, onDamaged: (_, type) => types.push(type) });
-  const lines = [event('DELETED', '{}'), event('DELETED', '{"a"'), '{"object":{"metadata":null},"type":"DELETED"}', event('BOOKMARK', '{}'), event('ERROR', '{"a"'), event('GONE', '{}'), 'x', '{"object":{}}'];
+  const lines = [
+    event('DELETED', '{}'),
+    event('DELETED', '{"a"'),
+    '{"object":{"metadata":null},"type":"DELETED"}',
+    event('BOOKMARK', '{}'),
+    event('ERROR', '{"a"'),
+    event('GONE', '{}'),
+    'x',
+    '{"object":{}}',
+  ];
   for (const line of lines) reader.push(Buffer.from(`${line}\n`));
   expect(types).toEqual(['DELETED', 'DELETED', 'DELETED', null, null, null, null, null]);
 });
@@ -166,7 +210,8 @@ describe('the end of the stream', () => {
   const line = event('ADDED', small('a'));
 
   test('in the middle of a line is told, wherever it is, and nothing of the line is heard', () => {
-    for (let length = 1; length < line.length; length++) expect(read(`${BOOKMARK}\n${line.slice(0, length)}`)).toEqual({ heard: [{ bookmark: '730', initialEnd: false }], end: 'truncated' });
+    for (let length = 1; length < line.length; length++)
+      expect(read(`${BOOKMARK}\n${line.slice(0, length)}`)).toEqual({ heard: [{ bookmark: '730', initialEnd: false }], end: 'truncated' });
   });
 
   test('after a whole event without its newline loses nothing', () => {
@@ -179,7 +224,10 @@ describe('the end of the stream', () => {
   });
 
   test('after a line that no more bytes could mend reports it as damaged', () => {
-    expect(read('{"type" "ADDED"')).toEqual({ end: 'complete', heard: [{ damaged: 'Cannot read JSON of a watch line: expected ":" after a key at offset 8, found """' }] });
+    expect(read('{"type" "ADDED"')).toEqual({
+      end: 'complete',
+      heard: [{ damaged: 'Cannot read JSON of a watch line: expected ":" after a key at offset 8, found """' }],
+    });
   });
 });
 
@@ -217,7 +265,12 @@ class JsonErrorLookalike extends Error {}
 test('hears what split, trim and JSON.parse hear, and the same for every cut into chunks', () => {
   const type = fc.constantFrom('ADDED', 'MODIFIED', 'DELETED', 'UNKNOWN').chain(spelling);
   const line = fc
-    .tuple(type, fc.oneof({ weight: 5, arbitrary: anyPod(ONE_LINE) }, { weight: 1, arbitrary: anyValue(ONE_LINE, 1) }), fc.boolean(), fc.array(anyValue(ONE_LINE, 1), { maxLength: 1 }))
+    .tuple(
+      type,
+      fc.oneof({ weight: 5, arbitrary: anyPod(ONE_LINE) }, { weight: 1, arbitrary: anyValue(ONE_LINE, 1) }),
+      fc.boolean(),
+      fc.array(anyValue(ONE_LINE, 1), { maxLength: 1 }),
+    )
     .chain(([typeText, object, typeFirst, extra]) => {
       const members: (readonly [string, string])[] = [
         ['"type"', typeText],
@@ -226,7 +279,9 @@ test('hears what split, trim and JSON.parse hear, and the same for every cut int
       return written([...(typeFirst ? members : members.reverse()), ...extra.map((value) => ['"extra"', value] as const)], ONE_LINE);
     });
   const noise = fc.oneof(space(ONE_LINE), fc.constantFrom('{', 'x', '{}', '[]', 'null', '{"type":"ADDED"}'));
-  const stream = fc.array(fc.oneof({ weight: 4, arbitrary: line }, { weight: 1, arbitrary: noise }), { maxLength: 5 }).map((lines) => lines.map((one) => `${one}\n`).join(''));
+  const stream = fc
+    .array(fc.oneof({ weight: 4, arbitrary: line }, { weight: 1, arbitrary: noise }), { maxLength: 5 })
+    .map((lines) => lines.map((one) => `${one}\n`).join(''));
   fc.assert(
     fc.property(stream, fc.array(fc.nat(), { maxLength: 12 }), (text, cuts) => {
       const whole = read(text);

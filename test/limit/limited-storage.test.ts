@@ -10,7 +10,12 @@ import { ModelStorage } from '../support/model-storage.ts';
 const pods: Kind = { group: '', version: 'v1', resource: 'pods', kind: 'Pod', namespaced: true, singular: 'pod', shortNames: [], categories: [] };
 
 function puts(count: number): Write[] {
-  return Array.from({ length: count }, (_, index) => ({ type: 'put', kind: pods, meta: { key: objectKey('ns', `p${index}`), uid: 'u', revision: '1' }, body: Buffer.from('{}') }));
+  return Array.from({ length: count }, (_, index) => ({
+    type: 'put',
+    kind: pods,
+    meta: { key: objectKey('ns', `p${index}`), uid: 'u', revision: '1' },
+    body: Buffer.from('{}'),
+  }));
 }
 
 test('a batch costs as many permits as it has rows, and a record alone costs none', async () => {

@@ -107,7 +107,9 @@ test('403 on one kind from the start: the others are mirrored, readiness says so
   expect(mirror.app.isReady()).toBe(false);
   // Between two tries it is listing for a moment.
   const refused = /^\[ \] services: 0 objects, waiting, .*cannot list resource "services"/m;
-  const { code, text } = await until('readiness says so', async () => [await mirror.get('/readyz')].find((answer) => refused.test(answer.text)), { everyMs: 5 });
+  const { code, text } = await until('readiness says so', async () => [await mirror.get('/readyz')].find((answer) => refused.test(answer.text)), {
+    everyMs: 5,
+  });
   expect(code).toBe(503);
   expect(text).not.toMatch(/pods/);
   hollow.forbidden.clear();
@@ -129,7 +131,9 @@ test('403 on one kind in the middle: its rows stay, the others go on, readiness 
   await until('the others go on', () => mirror.copy.row('configmaps', 'default/meanwhile'), { everyMs: 20 });
   expect(mirror.copy.rows('pods').map(({ key }) => key)).toEqual(pods);
   const refused = /^\[\+\] pods: 30 objects, waiting, .*cannot (list|watch) resource "pods"/m;
-  const { text } = await until('readiness says so', async () => [await mirror.get('/readyz?verbose')].find((answer) => refused.test(answer.text)), { everyMs: 5 });
+  const { text } = await until('readiness says so', async () => [await mirror.get('/readyz?verbose')].find((answer) => refused.test(answer.text)), {
+    everyMs: 5,
+  });
   expect(text).toMatch(/the copy is (current|up to)/);
   hollow.forbidden.clear();
   await mirror.copy.equals(hollow);

@@ -20,7 +20,8 @@ test('bodies that wait for a slow storage stay within cache.pendingBytes, and ev
     () => {
       most = Math.max(most, mirror.app.status().pendingBytes);
       const keys = hollow.keys('pods');
-      for (let n = 0; n < 5; n += 1, churned += 7) hollow.patch('pods', keys[churned % keys.length] ?? '', { metadata: { labels: { churned: String(churned) } } });
+      for (let n = 0; n < 5; n += 1, churned += 7)
+        hollow.patch('pods', keys[churned % keys.length] ?? '', { metadata: { labels: { churned: String(churned) } } });
       return Number(mirror.copy.all('SELECT count(*) AS n FROM objects')[0]?.['n']) >= 600;
     },
     { everyMs: 10 },

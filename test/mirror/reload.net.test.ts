@@ -74,8 +74,7 @@ test('a mask that comes later rewrites the rows that are there, and its end as w
   mirror.configure({ resources: [{ kinds: ['nodes'], mask: ['metadata.labels.*'] }] });
   const masked = Object.fromEntries(Object.keys(hollow.list('nodes')[0]?.metadata?.labels ?? {}).map((key) => [key, '***']));
   expect(masked).not.toEqual({});
-  const stored = (tree: ObjectTree, kind: string): ObjectTree =>
-    kind === 'nodes' ? { ...tree, metadata: { ...tree.metadata, labels: masked } } : tree;
+  const stored = (tree: ObjectTree, kind: string): ObjectTree => (kind === 'nodes' ? { ...tree, metadata: { ...tree.metadata, labels: masked } } : tree);
   await mirror.copy.equals(hollow, { kinds: ALL, stored });
   mirror.configure({});
   await mirror.copy.equals(hollow, { kinds: ALL });

@@ -58,7 +58,12 @@ describe('a second start on the same file', () => {
     await using first = await TestMirror.start(hollow);
     await first.ready();
     await first.stop();
-    const config = { resources: [{ kinds: ['services'], mirror: false }, { kinds: ['pods'], namespaces: { include: ['load-000'] } }] };
+    const config = {
+      resources: [
+        { kinds: ['services'], mirror: false },
+        { kinds: ['pods'], namespaces: { include: ['load-000'] } },
+      ],
+    };
     await using second = await TestMirror.start(hollow, { dir: first.dir, config });
     await second.ready();
     const kinds = [...hollow.world.kinds()].map(({ id }) => id).filter((id) => !['services', 'secrets', 'leases.coordination.k8s.io'].includes(id));
@@ -76,7 +81,18 @@ describe('the real program', () => {
   });
   afterEach(() => dir.remove());
 
-  const args = (...more: string[]): string[] => ['run', '--kubeconfig', dir.file('kubeconfig'), '--storage', `sqlite:${dir.file('copy.db')}`, '--log-format', 'json', '--listen', 'off', ...more];
+  const args = (...more: string[]): string[] => [
+    'run',
+    '--kubeconfig',
+    dir.file('kubeconfig'),
+    '--storage',
+    `sqlite:${dir.file('copy.db')}`,
+    '--log-format',
+    'json',
+    '--listen',
+    'off',
+    ...more,
+  ];
   const firstSync = (child: Child): Promise<unknown> => child.printed(/first sync complete/, { on: 'stderr' });
 
   test('--once ends with 0 and an exact copy, and verify agrees', async () => {
@@ -109,7 +125,9 @@ describe('the real program', () => {
     const [poison = ''] = hollow.keys('pods');
     expect((await kubefold(args('--once', '--kinds', 'nodes'))).code).toBe(0);
     const db = new DatabaseSync(dir.file('copy.db'));
-    db.exec(`CREATE TRIGGER poison BEFORE INSERT ON objects WHEN NEW.namespace || '/' || NEW.name = '${poison}' BEGIN SELECT RAISE(ABORT, 'not this one'); END`);
+    db.exec(
+      `CREATE TRIGGER poison BEFORE INSERT ON objects WHEN NEW.namespace || '/' || NEW.name = '${poison}' BEGIN SELECT RAISE(ABORT, 'not this one'); END`,
+    );
     db.close();
     const exit = await kubefold(args('--once'));
     expect(exit.stderr).toMatch(/kubefold: the first sync is complete but for 1 object that storage refused: pods \S+: .*not this one/);
@@ -148,10 +166,14 @@ describe('the real program', () => {
   test('SIGTERM in the middle of the first sync leaves a file that the next start completes', async () => {
     hollow.faults.add({ effect: { type: 'slow', ms: 400 }, verbs: ['list'], kinds: ['configmaps'] });
     await using child = startKubefold(args());
-    await until('some rows are there', () => {
-      using copy = new Copy(dir.file('copy.db'));
-      return copy.rows('pods').length > 0;
-    }, { everyMs: 20 });
+    await until(
+      'some rows are there',
+      () => {
+        using copy = new Copy(dir.file('copy.db'));
+        return copy.rows('pods').length > 0;
+      },
+      { everyMs: 20 },
+    );
     child.signal('SIGTERM');
     expect((await child.exited).code).toBe(0);
     hollow.faults.clear();
@@ -176,10 +198,14 @@ describe('the real program', () => {
   test('a second signal ends it at once when the orderly end takes long', async () => {
     writeFileSync(dir.file('slow.yaml'), 'limits: { storage: { concurrency: 1, perSecond: 5 } }\n');
     await using child = startKubefold(args('--config', dir.file('slow.yaml')));
-    await until('rows come slowly', () => {
-      using copy = new Copy(dir.file('copy.db'));
-      return copy.kinds().length > 0;
-    }, { everyMs: 20 });
+    await until(
+      'rows come slowly',
+      () => {
+        using copy = new Copy(dir.file('copy.db'));
+        return copy.kinds().length > 0;
+      },
+      { everyMs: 20 },
+    );
     child.signal('SIGTERM');
     // npm hands a signal of the terminal on, so what comes right behind counts as the same one.
     await systemClock.sleep(1_500);

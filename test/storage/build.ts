@@ -10,7 +10,11 @@ export const NODES: Kind = { group: '', version: 'v1', resource: 'nodes', kind: 
 export const key = (text: string): ObjectKey => text as ObjectKey;
 
 /** A put of a pod whose body tells its revision. */
-export function put(name: string, revision: string, more: { kind?: Kind; uid?: string; body?: Uint8Array | string; rewrite?: boolean; regressed?: boolean; isChecked?: boolean } = {}): Put {
+export function put(
+  name: string,
+  revision: string,
+  more: { kind?: Kind; uid?: string; body?: Uint8Array | string; rewrite?: boolean; regressed?: boolean; isChecked?: boolean } = {},
+): Put {
   const { kind = PODS, uid = 'u1', body = JSON.stringify({ kind: kind.kind, metadata: { resourceVersion: revision } }) } = more;
   return {
     type: 'put',

@@ -79,7 +79,13 @@ export function storageContract(name: string, make: () => Promise<EngineUnderTes
         { kind: 'rejected', error: expect.stringContaining('the object is not JSON') },
         { kind: 'written' },
       ]);
-      expect(await outcomes(storage, [put('a/empty', '1', { body: '', isChecked: false }), put('a/two', '1', { body: '{}{}', isChecked: false }), put('a/good', '1', { isChecked: false })])).toEqual(['rejected', 'rejected', 'written']);
+      expect(
+        await outcomes(storage, [
+          put('a/empty', '1', { body: '', isChecked: false }),
+          put('a/two', '1', { body: '{}{}', isChecked: false }),
+          put('a/good', '1', { isChecked: false }),
+        ]),
+      ).toEqual(['rejected', 'rejected', 'written']);
     });
 
     describe('a cluster whose history went back', () => {
@@ -94,7 +100,13 @@ export function storageContract(name: string, make: () => Promise<EngineUnderTes
 
     test('the record of a retired scope is removed, the others stay', async () => {
       const record = { watermark: '5', listedAt: 1, heardAt: 1, objects: 0, complete: true, stored: null };
-      await storage.write([], [{ ...record, kind: 'widgets.example.com', scope: '' }, { ...record, kind: 'pods', scope: '' }]);
+      await storage.write(
+        [],
+        [
+          { ...record, kind: 'widgets.example.com', scope: '' },
+          { ...record, kind: 'pods', scope: '' },
+        ],
+      );
       await storage.write([], [{ ...record, kind: 'widgets.example.com', scope: '', retired: true }]);
       expect((await storage.scopes()).map(({ kind }) => kind)).toEqual(['pods']);
       expect(await storage.kinds()).toEqual(['pods']);
@@ -129,7 +141,10 @@ export function storageContract(name: string, make: () => Promise<EngineUnderTes
       test('bodies come back byte by byte: 1.5 MB, empty, not ASCII, a NUL and bytes that are no UTF-8', async () => {
         const big = Buffer.from(`{"data":"${'ü'.repeat(750_000)}"}`);
         const bodies = [big, Buffer.from(''), Buffer.from('{"z":"日本語 🐙"}'), Buffer.from('{"a":"\u0000"}'), Buffer.from([0x7b, 0xff, 0xfe, 0x7d])];
-        await storage.write(bodies.map((body, index) => put(`a/x${index}`, '1', { body })), []);
+        await storage.write(
+          bodies.map((body, index) => put(`a/x${index}`, '1', { body })),
+          [],
+        );
         for (const [index, body] of bodies.entries()) {
           const found = await reader.get('prod', 'pods', key(`a/x${index}`));
           expect(Buffer.compare(found?.body ?? Buffer.from('missing'), body)).toBe(0);
@@ -145,7 +160,12 @@ export function storageContract(name: string, make: () => Promise<EngineUnderTes
 
       test('names of 253 characters, namespaces of 63, and names that are not ASCII', async () => {
         const names = [`${'n'.repeat(63)}/${'x'.repeat(253)}`, 'ns/größe-日本-🐙'];
-        expect(await outcomes(storage, names.map((name) => put(name, '7', { uid: `uid-of-${name}` })))).toEqual(['written', 'written']);
+        expect(
+          await outcomes(
+            storage,
+            names.map((name) => put(name, '7', { uid: `uid-of-${name}` })),
+          ),
+        ).toEqual(['written', 'written']);
         expect((await wholeIndex(storage)).map((row) => [row.key, row.uid, row.revision])).toEqual(names.map((name) => [name, `uid-of-${name}`, '7']));
       });
 
@@ -162,7 +182,11 @@ export function storageContract(name: string, make: () => Promise<EngineUnderTes
 
       test('the index gives one scope or all, in pages that together hold every key once', async () => {
         const names = Array.from({ length: 4_500 }, (_, index) => `ns-${index % 7}/pod-${index}`);
-        for (let at = 0; at < names.length; at += 500) await storage.write(names.slice(at, at + 500).map((name) => put(name, '1')), []);
+        for (let at = 0; at < names.length; at += 500)
+          await storage.write(
+            names.slice(at, at + 500).map((name) => put(name, '1')),
+            [],
+          );
         const pages: number[] = [];
         for await (const page of storage.index('pods', '')) pages.push(page.length);
         expect(pages.length).toBeGreaterThan(1);
@@ -186,7 +210,10 @@ export function storageContract(name: string, make: () => Promise<EngineUnderTes
     describe('reading', () => {
       test('lists in byte order of namespace/name, where a longer namespace can come before a shorter one (read contract, rule 8)', async () => {
         const names = ['sem/a', 'sem-a/z', 'sem/b', 'sem-a/a', 'sem-a-b/c', 'sem0/a', 'a/a', 'sem.x/q', 'se/z', 'sem/a-b', 'sem/a.b', 'zz/a'];
-        await storage.write(names.map((name) => put(name, '1')), []);
+        await storage.write(
+          names.map((name) => put(name, '1')),
+          [],
+        );
         const want = [...names].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
         expect(want.indexOf('sem-a/z')).toBeLessThan(want.indexOf('sem/a'));
         for (const limit of [1, 2, 3, 5, 100]) {
@@ -203,7 +230,10 @@ export function storageContract(name: string, make: () => Promise<EngineUnderTes
       });
 
       test('lists one namespace, after any key, also one that is gone', async () => {
-        await storage.write(['sem/a', 'sem/c', 'sem-a/z', 't/a'].map((name) => put(name, '1')), []);
+        await storage.write(
+          ['sem/a', 'sem/c', 'sem-a/z', 't/a'].map((name) => put(name, '1')),
+          [],
+        );
         const list = async (namespace: string, after?: string): Promise<string[]> => {
           const rows = await reader.list({ cluster: 'prod', kind: 'pods', namespace, limit: 10, ...(after === undefined ? {} : { after: key(after) }) });
           return rows.map((row) => row.key);
@@ -226,11 +256,19 @@ export function storageContract(name: string, make: () => Promise<EngineUnderTes
           fc.asyncProperty(names, fc.integer({ min: 1, max: 6 }), async (pairs, limit) => {
             const kind = { ...DEPLOYMENTS, group: `g${round++}` };
             const keys = pairs.map(([namespace, name]) => `${namespace}/${name}`);
-            await storage.write(keys.map((name) => put(name, '1', { kind })), []);
+            await storage.write(
+              keys.map((name) => put(name, '1', { kind })),
+              [],
+            );
             const got: string[] = [];
             for (;;) {
               const last = got.at(-1);
-              const page = await reader.list({ cluster: 'prod', kind: `deployments.${kind.group}`, limit, ...(last === undefined ? {} : { after: key(last) }) });
+              const page = await reader.list({
+                cluster: 'prod',
+                kind: `deployments.${kind.group}`,
+                limit,
+                ...(last === undefined ? {} : { after: key(last) }),
+              });
               if (page.length === 0) break;
               got.push(...page.map((row) => row.key));
             }
@@ -258,24 +296,29 @@ export function storageContract(name: string, make: () => Promise<EngineUnderTes
       });
       let round = 0;
       await fc.assert(
-        fc.asyncProperty(fc.array(fc.uniqueArray(write, { selector: (w) => w.name, minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 12 }), async (batches) => {
-          const kind = { ...DEPLOYMENTS, group: `r${round++}` };
-          const twin = new Map<string, { uid: string; revision: string; body: string }>();
-          const want: string[][] = [];
-          const calls: Promise<string[]>[] = [];
-          for (const batch of batches) {
-            const writes: Write[] = batch.map(({ kind: op, name, uid, revision, body }) =>
-              op === 'put' || op === 'rewrite' ? put(name, revision, { kind, uid, body, rewrite: op === 'rewrite' }) : del(name, op === 'delete' ? revision : null, { kind, uid }),
-            );
-            want.push(writes.map((one) => twinApply(twin, one)));
-            // Not awaited one by one: what is handed in earlier is done earlier, also within one transaction.
-            calls.push(outcomes(storage, writes));
-          }
-          expect(await Promise.all(calls)).toEqual(want);
-          const rows = await reader.list({ cluster: 'prod', kind: `deployments.${kind.group}`, limit: 100 });
-          const got = rows.map((row) => [row.key, { uid: row.uid, revision: row.revision, body: Buffer.from(row.body).toString() }]);
-          expect(Object.fromEntries(got)).toEqual(Object.fromEntries(twin));
-        }),
+        fc.asyncProperty(
+          fc.array(fc.uniqueArray(write, { selector: (w) => w.name, minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 12 }),
+          async (batches) => {
+            const kind = { ...DEPLOYMENTS, group: `r${round++}` };
+            const twin = new Map<string, { uid: string; revision: string; body: string }>();
+            const want: string[][] = [];
+            const calls: Promise<string[]>[] = [];
+            for (const batch of batches) {
+              const writes: Write[] = batch.map(({ kind: op, name, uid, revision, body }) =>
+                op === 'put' || op === 'rewrite'
+                  ? put(name, revision, { kind, uid, body, rewrite: op === 'rewrite' })
+                  : del(name, op === 'delete' ? revision : null, { kind, uid }),
+              );
+              want.push(writes.map((one) => twinApply(twin, one)));
+              // Not awaited one by one: what is handed in earlier is done earlier, also within one transaction.
+              calls.push(outcomes(storage, writes));
+            }
+            expect(await Promise.all(calls)).toEqual(want);
+            const rows = await reader.list({ cluster: 'prod', kind: `deployments.${kind.group}`, limit: 100 });
+            const got = rows.map((row) => [row.key, { uid: row.uid, revision: row.revision, body: Buffer.from(row.body).toString() }]);
+            expect(Object.fromEntries(got)).toEqual(Object.fromEntries(twin));
+          },
+        ),
         { numRuns: 80 },
       );
     });

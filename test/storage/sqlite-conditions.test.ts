@@ -32,7 +32,13 @@ interface BadPath {
 
 const badPaths: readonly BadPath[] = [
   { is: 'a folder', make: (path) => void mkdirSync(path), says: /it is a folder.*Name a file inside it/ },
-  { is: 'in a missing folder', name: 'none/a.db', make: () => {}, says: /the folder ".*none" does not exist. Create it/, readerSays: /the file does not exist. Start a mirror/ },
+  {
+    is: 'in a missing folder',
+    name: 'none/a.db',
+    make: () => {},
+    says: /the folder ".*none" does not exist. Create it/,
+    readerSays: /the file does not exist. Start a mirror/,
+  },
   { is: 'below a file', name: 'f/a.db', make: (_, dir) => writeFileSync(dir.file('f'), ''), says: /is not a folder/, readerSays: /ENOTDIR/ },
   { is: 'text', make: (path) => writeFileSync(path, 'hello '.repeat(100)), says: /is not a SQLite database.*Name another file/ },
   {
@@ -109,7 +115,10 @@ test('a truncated file is refused as damaged, with what to do', async () => {
   using dir = tempDir('sqlite');
   const path = dir.file('a.db');
   const storage = await openSqlite(path);
-  await storage.write(Array.from({ length: 200 }, (_, index) => put(`a/x${index}`, '1', { body: 'x'.repeat(3_000) })), []);
+  await storage.write(
+    Array.from({ length: 200 }, (_, index) => put(`a/x${index}`, '1', { body: 'x'.repeat(3_000) })),
+    [],
+  );
   await storage.close();
   truncateSync(path, 40_000);
   const error = await refusal(openSqlite(path));
@@ -121,7 +130,10 @@ test('a page that is damaged while the file is open makes writes a retry that sa
   using dir = tempDir('sqlite');
   const path = dir.file('a.db');
   const first = await openSqlite(path);
-  await first.write(Array.from({ length: 200 }, (_, index) => put(`a/x${index}`, '1', { body: 'x'.repeat(3_000) })), []);
+  await first.write(
+    Array.from({ length: 200 }, (_, index) => put(`a/x${index}`, '1', { body: 'x'.repeat(3_000) })),
+    [],
+  );
   await first.close();
   // Every page but the first: schema and header stay readable.
   const bytes = readFileSync(path);
@@ -159,7 +171,10 @@ test('a row that SQLite refuses is rejected alone: too large, or against a rule 
   const path = dir.file('a.db');
   const storage = await openSqlite(path, { lengthLimit: 100_000 });
   withDatabase(path, (db) => db.exec("CREATE TRIGGER rule BEFORE INSERT ON objects WHEN NEW.name = 'poison' BEGIN SELECT RAISE(ABORT, 'not this one'); END"));
-  const result = await storage.write([put('a/a', '1'), put('a/big', '1', { body: 'x'.repeat(200_000) }), put('a/b', '1'), put('a/poison', '1'), put('a/c', '1')], [scope('1')]);
+  const result = await storage.write(
+    [put('a/a', '1'), put('a/big', '1', { body: 'x'.repeat(200_000) }), put('a/b', '1'), put('a/poison', '1'), put('a/c', '1')],
+    [scope('1')],
+  );
   expect(result.map((outcome) => outcome.kind)).toEqual(['written', 'rejected', 'written', 'rejected', 'written']);
   expect(result[1]).toMatchObject({ error: expect.stringContaining('too big') });
   expect(result[3]).toMatchObject({ error: expect.stringContaining('not this one') });

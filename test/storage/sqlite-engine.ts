@@ -22,5 +22,10 @@ export function withDatabase<T>(path: string, use: (db: DatabaseSync) => T): T {
 }
 
 export function rowsOf(path: string, sql: string): Record<string, unknown>[] {
-  return withDatabase(path, (db) => db.prepare(sql).all().map((row) => ({ ...row })));
+  return withDatabase(path, (db) =>
+    db
+      .prepare(sql)
+      .all()
+      .map((row) => ({ ...row })),
+  );
 }

@@ -17,7 +17,9 @@ test('the tables have the documented names and columns', async () => {
   const objectKey = ['api_group', 'cluster', 'name', 'namespace', 'resource'];
   expect(columns('objects')).toEqual([...objectKey, 'api_version', 'kind', 'uid', 'resource_version', 'body', 'hash', 'epoch', 'written_at'].sort());
   expect(columns('changes')).toEqual([...objectKey, 'seq', 'uid', 'resource_version', 'type', 'body', 'written_at'].sort());
-  expect(columns('scopes')).toEqual(['cluster', 'api_group', 'resource', 'scope', 'watermark', 'listed_at', 'heard_at', 'objects', 'complete', 'stored'].sort());
+  expect(columns('scopes')).toEqual(
+    ['cluster', 'api_group', 'resource', 'scope', 'watermark', 'listed_at', 'heard_at', 'objects', 'complete', 'stored'].sort(),
+  );
   expect(columns('parked')).toEqual([...objectKey, 'uid', 'resource_version', 'error', 'attempts', 'since'].sort());
   expect(columns('writers')).toEqual(['cluster', 'epoch', 'holder', 'shard', 'since']);
   const primaryKey = rowsOf(path, "SELECT name FROM pragma_table_info('objects') WHERE pk > 0 ORDER BY pk").map((row) => row['name']);
@@ -67,7 +69,9 @@ test('every change of a row has a line in the change log, a refused one has none
   await storage.write([del('a/x', '8'), del('a/y', null)], []);
   await storage.close();
   const lines = rowsOf(path, 'SELECT seq, namespace, name, uid, resource_version, type, written_at, body FROM changes ORDER BY seq');
-  expect(lines.map((line) => [line['seq'], line['name'], line['type'], line['resource_version'], Number(line['written_at']) - 1_790_000_000_000, line['body']])).toEqual([
+  expect(
+    lines.map((line) => [line['seq'], line['name'], line['type'], line['resource_version'], Number(line['written_at']) - 1_790_000_000_000, line['body']]),
+  ).toEqual([
     [1, 'x', 'put', '5', 0, null],
     [2, 'x', 'put', '6', 1_000, null],
     [3, 'y', 'put', '7', 1_000, null],
@@ -87,7 +91,10 @@ test('the change log stays within its bytes and its age, in small steps, and seq
   const write = async (rows: number): Promise<void> => {
     for (let left = rows; left > 0; left -= 250) {
       revision++;
-      await storage.write(Array.from({ length: 250 }, (_, index) => put(`a/x${index}`, String(revision))), []);
+      await storage.write(
+        Array.from({ length: 250 }, (_, index) => put(`a/x${index}`, String(revision))),
+        [],
+      );
     }
   };
   await write(5_000);
@@ -144,7 +151,12 @@ test('a small write after a quiet time goes at once; those that follow within th
   expect(rowsOf(path, 'SELECT * FROM objects')).toHaveLength(1);
   clock.advance(3);
   expect((await Promise.all(calls)).flat()).toEqual(Array.from({ length: 20 }, () => 'written'));
-  expect(await outcomes(storage, Array.from({ length: 100 }, (_, index) => put(`b/x${index}`, '1')))).toHaveLength(100);
+  expect(
+    await outcomes(
+      storage,
+      Array.from({ length: 100 }, (_, index) => put(`b/x${index}`, '1')),
+    ),
+  ).toHaveLength(100);
   expect(clock.pending).toBe(0);
   await storage.close();
 });

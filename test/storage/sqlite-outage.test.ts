@@ -36,7 +36,10 @@ function fullError(path: string): unknown {
 
 test('on a full disk writes are a retry that says so, and nothing is lost when there is room again', async () => {
   using dir = tempDir('sqlite');
-  expect(conditionOf('write to', 'p', fullError(dir.file('full.db')))).toEqual({ message: expect.stringContaining('is full. Free some space'), retryable: true });
+  expect(conditionOf('write to', 'p', fullError(dir.file('full.db')))).toEqual({
+    message: expect.stringContaining('is full. Free some space'),
+    retryable: true,
+  });
 
   using disk = smallDisk(dir.file('disk'));
   // Without the right to mount, the condition above is all that this machine can show.
@@ -46,7 +49,8 @@ test('on a full disk writes are a retry that says so, and nothing is lost when t
   const log = { ...silentLogger, warn: (message: string) => void logged.push(message), info: (message: string) => void logged.push(message), child: () => log };
   writeFileSync(dir.file('disk/filler'), Buffer.alloc(1_500_000));
   const storage = await openSqlite(path, { log });
-  const batch = (from: number): ReturnType<typeof put>[] => Array.from({ length: 50 }, (_, index) => put(`a/x${from + index}`, '1', { body: `{"pad":"${'x'.repeat(3_000)}"}` }));
+  const batch = (from: number): ReturnType<typeof put>[] =>
+    Array.from({ length: 50 }, (_, index) => put(`a/x${from + index}`, '1', { body: `{"pad":"${'x'.repeat(3_000)}"}` }));
   let written = 0;
   let refused: Awaited<ReturnType<typeof storage.write>> = [];
   while (refused.length === 0 && written < 1_000) {
@@ -81,12 +85,18 @@ test('when the thread dies, what it had in hand is a retry, and the engine goes 
   });
   await storage.write([put('a/x', '1')], []);
   // The second call waits behind the first one's transaction and is written by the next thread.
-  const inHand = storage.write(Array.from({ length: 500 }, (_, index) => put(`b/x${index}`, '1', { body: 'x'.repeat(20_000) })), []);
+  const inHand = storage.write(
+    Array.from({ length: 500 }, (_, index) => put(`b/x${index}`, '1', { body: 'x'.repeat(20_000) })),
+    [],
+  );
   await workers[0]?.terminate();
   const result = await inHand;
   expect(new Set(result.map((outcome) => outcome.kind)).size).toBe(1);
   expect(['retry', 'written']).toContain(result[0]?.kind);
-  const again = await outcomes(storage, Array.from({ length: 500 }, (_, index) => put(`b/x${index}`, '1', { body: 'x'.repeat(20_000) })));
+  const again = await outcomes(
+    storage,
+    Array.from({ length: 500 }, (_, index) => put(`b/x${index}`, '1', { body: 'x'.repeat(20_000) })),
+  );
   expect(again.every((kind) => kind === 'written' || kind === 'unchanged')).toBe(true);
   expect(await wholeIndex(storage)).toHaveLength(501);
   expect(workers).toHaveLength(2);

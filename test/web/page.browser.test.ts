@@ -91,7 +91,18 @@ describe('the status page of a demo', () => {
 });
 
 const kind = (over: Partial<KindStatus>): KindStatus => ({
-  ...{ id: 'pods', state: 'watching', objects: 1_234_567, unsettled: 0, complete: true, parked: 0, firstParked: null, damaged: 0, error: null, httpStatus: null },
+  ...{
+    id: 'pods',
+    state: 'watching',
+    objects: 1_234_567,
+    unsettled: 0,
+    complete: true,
+    parked: 0,
+    firstParked: null,
+    damaged: 0,
+    error: null,
+    httpStatus: null,
+  },
   ...{ oldestPendingMs: 0, heardAt: 0, watermark: '77', ageMs: 0, workers: 4, ...over },
 });
 

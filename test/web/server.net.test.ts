@@ -60,7 +60,12 @@ describe('on loopback, without credentials', () => {
     expect(text).toMatch(/^\[\+\] pods: 50 objects, watching, complete to \d+$/m);
     expect(text).toMatch(/^\[-\] secrets: not mirrored, Secrets are off by default; a rule that names secrets turns them on$/m);
     const kinds = text.split('\n').flatMap((line) => /^\[\+\] ([^:]+):/.exec(line)?.[1] ?? []);
-    expect(kinds).toEqual(mirror.app.status().kinds.map(({ id }) => id).sort());
+    expect(kinds).toEqual(
+      mirror.app
+        .status()
+        .kinds.map(({ id }) => id)
+        .sort(),
+    );
   });
 
   test('/metrics is Prometheus text with every promised name and label, and its numbers are right', async () => {
@@ -162,7 +167,11 @@ describe('beyond loopback', () => {
 
   test.each([
     ['a token file that is not there', { ...secured, auth: { tokenFile: '/no/such/file' } }, /auth\.tokenFile \/no\/such\/file cannot be read or is empty/],
-    ['a certificate that is not there', { ...secured, tls: { ...secured.tls, certFile: '/no/such/file' } }, /tls\.certFile \/no\/such\/file .*no such file.*PEM/],
+    [
+      'a certificate that is not there',
+      { ...secured, tls: { ...secured.tls, certFile: '/no/such/file' } },
+      /tls\.certFile \/no\/such\/file .*no such file.*PEM/,
+    ],
     ['a key that is none', { ...secured, tls: { ...secured.tls, keyFile: authority.certFile } }, /tls\.keyFile .* cannot be used: .*PEM/],
   ])('it refuses to start with %s, and says which', async (_, config, message) => {
     writeFileSync(tokenFile, 'geheim\n');

@@ -22,7 +22,13 @@ interface Line {
 const objects = Array.from({ length: pods }, (_, n) => {
   const tree = makePod(n, { bytes: 0, namespaces: 50 });
   const { name, namespace, uid, managedFields, ...metadata } = tree.metadata ?? {};
-  const object = { kind: 'Pod', apiVersion: 'v1', metadata: { name, namespace, uid, resourceVersion: REVISION, ...metadata }, spec: tree['spec'], status: tree['status'] };
+  const object = {
+    kind: 'Pod',
+    apiVersion: 'v1',
+    metadata: { name, namespace, uid, resourceVersion: REVISION, ...metadata },
+    spec: tree['spec'],
+    status: tree['status'],
+  };
   const room = bytes - JSON.stringify(object).length;
   return JSON.stringify({ ...object, metadata: { ...object.metadata, managedFields }, spec: grown(tree['spec'], room) });
 });
@@ -32,7 +38,12 @@ function grown(spec: unknown, room: number): unknown {
   const { containers = [], ...rest } = (spec ?? {}) as { readonly containers?: readonly { readonly env?: readonly unknown[] }[] };
   const frame = `,${JSON.stringify({ name: 'SETTINGS', value: '' })}`.length;
   const value = '--flag=value --listen=:8080 path/to/file '.repeat(Math.ceil(room / 41)).slice(0, Math.max(0, room - frame));
-  return { containers: containers.map((container, index) => (index === 0 ? { ...container, env: [...(container.env ?? []), { name: 'SETTINGS', value }] } : container)), ...rest };
+  return {
+    containers: containers.map((container, index) =>
+      index === 0 ? { ...container, env: [...(container.env ?? []), { name: 'SETTINGS', value }] } : container,
+    ),
+    ...rest,
+  };
 }
 
 const lines = objects.map((object): Line => {

@@ -31,7 +31,14 @@ const clock = systemClock;
 const config = loadConfig({
   text: null,
   file: 'the benchmark',
-  flags: { storage: options.storage, kinds: options.kinds, listen: options.stamped === true ? '127.0.0.1:0' : 'off', clusterName: 'bench', logLevel: 'warn', logFormat: 'json' },
+  flags: {
+    storage: options.storage,
+    kinds: options.kinds,
+    listen: options.stamped === true ? '127.0.0.1:0' : 'off',
+    clusterName: 'bench',
+    logLevel: 'warn',
+    logFormat: 'json',
+  },
 });
 const credentials = await loadCredentials({ kubeconfig: options.kubeconfig, context: undefined, env: process.env, home: homedir(), clock });
 const agesMs: number[] = [];
@@ -39,10 +46,24 @@ const wrapStorage = (engine: Storage): Storage => {
   const timed = options.stamped === true ? stampedStorage(engine, clock, agesMs) : engine;
   return options.rowsPerSecond === undefined ? timed : throttledStorage(timed, options.rowsPerSecond, clock);
 };
-const app = await createApp({ config, file: null, credentials, clock, random: systemRandom, log: await createLogger({ level: 'warn', format: 'json' }), wrapStorage });
+const app = await createApp({
+  config,
+  file: null,
+  credentials,
+  clock,
+  random: systemRandom,
+  log: await createLogger({ level: 'warn', format: 'json' }),
+  wrapStorage,
+});
 const ending = new AbortController();
 const loop = new LoopWatch(clock);
-const used = (): Record<string, number> => ({ ...ownUsage(), seconds: process.uptime(), longestBlockMs: loop.longestMs, longestOwnMs: loop.longestOwnMs, longBlocks: loop.long });
+const used = (): Record<string, number> => ({
+  ...ownUsage(),
+  seconds: process.uptime(),
+  longestBlockMs: loop.longestMs,
+  longestOwnMs: loop.longestOwnMs,
+  longBlocks: loop.long,
+});
 let atReady = { within: 0, all: 0 };
 obey({
   use: () => tell({ use: true, ...used() }),
@@ -75,5 +96,8 @@ async function storedWithin40Ms(): Promise<{ readonly within: number; readonly a
   const { body } = await request(`${app.url}/metrics`);
   const text = await body.text();
   const count = (pattern: RegExp): number => Number(pattern.exec(text)?.[1] ?? Number.NaN);
-  return { within: count(/^kubefold_change_to_stored_seconds_bucket\{le="0\.04",resource="pods"\} (\d+)/m), all: count(/^kubefold_change_to_stored_seconds_count\{resource="pods"\} (\d+)/m) };
+  return {
+    within: count(/^kubefold_change_to_stored_seconds_bucket\{le="0\.04",resource="pods"\} (\d+)/m),
+    all: count(/^kubefold_change_to_stored_seconds_count\{resource="pods"\} (\d+)/m),
+  };
 }

@@ -83,5 +83,14 @@ loop.end();
 const after = ownUsage();
 db.close();
 await pool.close();
-tell({ ready: true, objects: rows, bytes, syncSeconds, cpuOfSync: after.cpuSeconds - before.cpuSeconds, ...after, longestBlockMs: loop.longestMs, longestOwnMs: loop.longestOwnMs });
+tell({
+  ready: true,
+  objects: rows,
+  bytes,
+  syncSeconds,
+  cpuOfSync: after.cpuSeconds - before.cpuSeconds,
+  ...after,
+  longestBlockMs: loop.longestMs,
+  longestOwnMs: loop.longestOwnMs,
+});
 process.exit(0);

@@ -74,7 +74,10 @@ export function conditionOf(action: string, path: string, cause: unknown): Condi
     case CODES.notADatabase:
       return { message: `${head}: the file is not a SQLite database. Name another file, or move this one away`, retryable: false };
     case CODES.cannotOpen:
-      return { message: `${head}: the file, or the "-wal" and "-shm" files beside it, cannot be opened or created. Check that this user may read and write the file and its folder`, retryable: false };
+      return {
+        message: `${head}: the file, or the "-wal" and "-shm" files beside it, cannot be opened or created. Check that this user may read and write the file and its folder`,
+        retryable: false,
+      };
     case CODES.ioError:
       return { message: `${head}: the disk reports an error (${messageOf(cause)}). Check the disk and the system's log`, retryable: true };
     case CODES.noMemory:

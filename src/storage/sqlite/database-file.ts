@@ -53,7 +53,10 @@ function checkFolder(path: string): void {
     if (statSync(folder).isDirectory()) return;
   } catch (cause) {
     if (codeOf(cause) !== 'ENOENT') throw new StorageError(`Cannot open the database "${path}": ${messageOf(cause)}`, { retryable: false, cause });
-    throw new StorageError(`Cannot open the database "${path}": the folder "${folder}" does not exist. Create it, or name another file`, { retryable: false, cause });
+    throw new StorageError(`Cannot open the database "${path}": the folder "${folder}" does not exist. Create it, or name another file`, {
+      retryable: false,
+      cause,
+    });
   }
   throw new StorageError(`Cannot open the database "${path}": "${folder}" is not a folder. Name another file`, { retryable: false });
 }
@@ -115,9 +118,12 @@ function refuseStrangers(path: string): void {
   try {
     const tables = db.prepare('SELECT name FROM sqlite_schema LIMIT 1').get();
     if (tables === undefined) return;
-    throw new StorageError(`Cannot open the database "${path}": it is a SQLite database of another program (it has "${String(tables['name'])}") and was left alone. Name another file`, {
-      retryable: false,
-    });
+    throw new StorageError(
+      `Cannot open the database "${path}": it is a SQLite database of another program (it has "${String(tables['name'])}") and was left alone. Name another file`,
+      {
+        retryable: false,
+      },
+    );
   } finally {
     db.close();
   }

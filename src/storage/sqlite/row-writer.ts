@@ -91,7 +91,11 @@ export class RowWriter {
       }
       let index = 0;
       for (const row of rowsOf(batch)) {
-        setResult(batch, index, this.#applyRow(row, batch.wallMs, (error) => void errors.push([index, error])));
+        setResult(
+          batch,
+          index,
+          this.#applyRow(row, batch.wallMs, (error) => void errors.push([index, error])),
+        );
         index++;
       }
       for (const record of batch.scopes) this.#putScope(record);

@@ -19,7 +19,10 @@ export class SlabPool {
       const slab = this.#free.pop();
       if (slab !== undefined) return slab;
     }
-    return { slab: new SharedArrayBuffer(Math.max(bytes, SLAB_BYTES)), ints: new Int32Array(new SharedArrayBuffer(Math.max(rows, SLAB_ROWS) * WIDTH * Int32Array.BYTES_PER_ELEMENT)) };
+    return {
+      slab: new SharedArrayBuffer(Math.max(bytes, SLAB_BYTES)),
+      ints: new Int32Array(new SharedArrayBuffer(Math.max(rows, SLAB_ROWS) * WIDTH * Int32Array.BYTES_PER_ELEMENT)),
+    };
   }
 
   give({ slab, ints }: Slab): void {

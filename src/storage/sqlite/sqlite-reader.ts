@@ -65,7 +65,8 @@ export class SqliteReader implements StorageReader {
     return this.#read((sql) => {
       const found = new Set(sql.scopes.all(cluster).map(kindOf));
       // A jump from kind to kind in the primary key, not a walk over its rows.
-      const next = (row: Row | undefined): Row | undefined => sql.kind.get(cluster, row === undefined ? '' : text(row, 'api_group'), row === undefined ? '' : text(row, 'resource'));
+      const next = (row: Row | undefined): Row | undefined =>
+        sql.kind.get(cluster, row === undefined ? '' : text(row, 'api_group'), row === undefined ? '' : text(row, 'resource'));
       for (let row = next(undefined); row !== undefined; row = next(row)) found.add(kindOf(row));
       return [...found].sort();
     });
@@ -105,7 +106,8 @@ export class SqliteReader implements StorageReader {
       const afterNamespace = after === undefined ? null : namespaceOf(after);
       if (query.namespace !== undefined) {
         // A position in another namespace is before or after all of this one.
-        if (afterNamespace === null || after === undefined || afterNamespace === query.namespace) take(query.namespace, after === undefined ? '' : nameOf(after));
+        if (afterNamespace === null || after === undefined || afterNamespace === query.namespace)
+          take(query.namespace, after === undefined ? '' : nameOf(after));
         else if (`${afterNamespace}/` < `${query.namespace}/`) take(query.namespace, '');
         return found;
       }
@@ -124,7 +126,13 @@ export class SqliteReader implements StorageReader {
   }
 
   /** One page of the index of a kind after `after`, in the order of the primary key. */
-  indexPage(query: { readonly cluster: string; readonly kind: KindId; readonly scope: Scope; readonly after: ObjectKey | null; readonly limit: number }): readonly IndexRow[] {
+  indexPage(query: {
+    readonly cluster: string;
+    readonly kind: KindId;
+    readonly scope: Scope;
+    readonly after: ObjectKey | null;
+    readonly limit: number;
+  }): readonly IndexRow[] {
     const { cluster, kind, scope, after, limit } = query;
     const { group, resource } = splitKindId(kind);
     const name = after === null ? '' : nameOf(after);
@@ -133,7 +141,11 @@ export class SqliteReader implements StorageReader {
         scope === ''
           ? sql.index.all(cluster, group, resource, after === null ? '' : namespaceOf(after), name, limit)
           : sql.indexNamespace.all(cluster, group, resource, scope, name, limit);
-      return (rows as unknown as [string, string, string, string][]).map(([namespace, rowName, uid, revision]) => ({ key: objectKey(namespace, rowName), uid, revision }));
+      return (rows as unknown as [string, string, string, string][]).map(([namespace, rowName, uid, revision]) => ({
+        key: objectKey(namespace, rowName),
+        uid,
+        revision,
+      }));
     });
   }
 

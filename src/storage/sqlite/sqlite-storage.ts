@@ -224,7 +224,11 @@ class SqliteStorage implements Storage {
 
   async #startThread(): Promise<void> {
     const { clock, cluster, epoch, history = DEFAULT_HISTORY, lengthLimit } = this.#options;
-    const link = new WriterLink({ start: this.#options.startWorker ?? startWorker, onDone: (message) => this.#done(message), onLost: (error) => this.#lost(error) });
+    const link = new WriterLink({
+      start: this.#options.startWorker ?? startWorker,
+      onDone: (message) => this.#done(message),
+      onLost: (error) => this.#lost(error),
+    });
     const holder = `${hostname()}:${process.pid}`;
     await link.open({ path: this.#path, cluster, epoch: epoch ?? null, holder, wallMs: clock.wall(), history, lengthLimit });
     this.#link = link;

@@ -53,5 +53,8 @@ function refusal(path: string, db: DatabaseSync | undefined): StorageError {
   } catch {
     // The holder is writing its name just now; the refusal stands without it.
   }
-  return new StorageError(`Cannot write to the database "${path}": it is being written by ${who}. Stop that one, or name another file; reading beside it is fine`, { retryable: true });
+  return new StorageError(
+    `Cannot write to the database "${path}": it is being written by ${who}. Stop that one, or name another file; reading beside it is fine`,
+    { retryable: true },
+  );
 }
