@@ -1,15 +1,12 @@
-import { createCluster } from '../cluster/api-cluster.ts';
-import { loadCredentials } from '../cluster/credentials.ts';
 import { configJsonSchema } from '../config/json-schema.ts';
 import { loadConfig } from '../config/load.ts';
 import { printConfig } from '../config/print.ts';
 import { compileRules } from '../config/rules.ts';
 import { unmatchedRules } from '../config/unmatched.ts';
 import { readConfigFile } from '../config/watch-file.ts';
-import { systemClock } from '../kit/clock.ts';
 import { UsageError } from '../model/errors.ts';
-import { VERSION } from '../model/version.ts';
 import { CLUSTER_OPTIONS, type Command, type CommandContext, type Parsed } from './command.ts';
+import { discoverOnce } from './connect.ts';
 
 export const config: Command = {
   name: 'config',
@@ -48,22 +45,10 @@ async function check(path: string, parsed: Parsed, context: CommandContext): Pro
   const loaded = loadConfig({ text: await readConfigFile(path), file: path });
   let warnings = 0;
   if (parsed.flag('against-cluster')) {
-    const credentials = await loadCredentials({
-      kubeconfig: parsed.text('kubeconfig'),
-      context: parsed.text('context'),
-      env: context.env,
-      home: context.home,
-      clock: systemClock,
-    });
-    const cluster = createCluster({ credentials, clock: systemClock, version: VERSION });
-    try {
-      const { kinds } = await cluster.discover(context.signal);
-      for (const { message } of unmatchedRules(kinds, compileRules(loaded))) {
-        warnings++;
-        context.stderr(`warning: ${message}\n`);
-      }
-    } finally {
-      await cluster.close();
+    const { kinds } = await discoverOnce(parsed, context);
+    for (const { message } of unmatchedRules(kinds, compileRules(loaded))) {
+      warnings++;
+      context.stderr(`warning: ${message}\n`);
     }
   }
   context.stdout(`${path} is valid${warnings === 0 ? '' : `, with ${warnings} warnings`}\n`);

@@ -1,11 +1,7 @@
-import { createCluster } from '../cluster/api-cluster.ts';
-import { describeConnectError } from '../cluster/connect-error.ts';
-import { loadCredentials } from '../cluster/credentials.ts';
 import { roleFor } from '../config/rbac.ts';
 import { compileRules } from '../config/rules.ts';
-import { systemClock } from '../kit/clock.ts';
-import { VERSION } from '../model/version.ts';
 import { CLUSTER_OPTIONS, type Command } from './command.ts';
+import { discoverOnce } from './connect.ts';
 import { MIRROR_OPTIONS, readConfig } from './session.ts';
 
 export const rbac: Command = {
@@ -33,21 +29,7 @@ the cluster has and the rules ask for.
       context.stdout(roleFor(null, rules, { name }));
       return 0;
     }
-    const credentials = await loadCredentials({
-      kubeconfig: parsed.text('kubeconfig'),
-      context: parsed.text('context'),
-      env: context.env,
-      home: context.home,
-      clock: systemClock,
-    });
-    const cluster = createCluster({ credentials, clock: systemClock, version: VERSION });
-    try {
-      context.stdout(roleFor((await cluster.discover(context.signal)).kinds, rules, { name }));
-      return 0;
-    } catch (cause) {
-      throw new Error(describeConnectError(cause, cluster.address), { cause });
-    } finally {
-      await cluster.close();
-    }
+    context.stdout(roleFor((await discoverOnce(parsed, context)).kinds, rules, { name }));
+    return 0;
   },
 };

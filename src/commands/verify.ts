@@ -1,7 +1,6 @@
 import { type Difference, verifyKind } from '../audit/verify.ts';
 import { createCluster } from '../cluster/api-cluster.ts';
 import { describeConnectError } from '../cluster/connect-error.ts';
-import { loadCredentials } from '../cluster/credentials.ts';
 import { compileRules, planKind } from '../config/rules.ts';
 import { clusterNameFrom } from '../config/identity.ts';
 import { readSecretKey } from '../config/secret-key.ts';
@@ -9,6 +8,7 @@ import { systemClock } from '../kit/clock.ts';
 import { VERSION } from '../model/version.ts';
 import { openReader } from '../storage/open.ts';
 import { CLUSTER_OPTIONS, type Command } from './command.ts';
+import { credentialsOf } from './connect.ts';
 import { MIRROR_OPTIONS, readConfig } from './session.ts';
 
 export const verify: Command = {
@@ -30,13 +30,7 @@ Exit code 0: equal. 1: different, each difference is listed. 2: could not tell.`
   async run(parsed, context) {
     const { config } = await readConfig(parsed);
     const clock = systemClock;
-    const credentials = await loadCredentials({
-      kubeconfig: parsed.text('kubeconfig'),
-      context: parsed.text('context'),
-      env: context.env,
-      home: context.home,
-      clock,
-    });
+    const credentials = await credentialsOf(parsed, context);
     const clusterName = clusterNameFrom(config, credentials.contextName);
     const reader = openReader(config.storage.url);
     const cluster = createCluster({ credentials, clock, version: VERSION });

@@ -116,7 +116,8 @@ export function planKind(kind: Kind, rules: CompiledRules): KindPlan {
   return { ...plan, fingerprint: fingerprintOf(plan, filters, matching) };
 }
 
-function off(kind: Kind, reason: string): KindPlan {
+/** A plan that follows nothing. */
+export function off(kind: Kind, reason: string): KindPlan {
   return {
     kind,
     id: kindId(kind),

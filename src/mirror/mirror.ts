@@ -2,7 +2,7 @@ import { SlabPool } from '../cache/body-pool.ts';
 import type { Cluster, Discovery } from '../cluster/cluster.ts';
 import { readSecretKey } from '../config/secret-key.ts';
 import type { KindPlan } from '../config/plan.ts';
-import { compileRules, planKind } from '../config/rules.ts';
+import { compileRules, off, planKind } from '../config/rules.ts';
 import type { Config } from '../config/schema.ts';
 import { unmatchedRules } from '../config/unmatched.ts';
 import { backoffDelay } from '../kit/backoff.ts';
@@ -330,20 +330,5 @@ export class Mirror {
 /** A plan that follows nothing: what storage holds of the kind is deleted. */
 function retiredPlan(id: KindId): KindPlan {
   const kind: Kind = { ...splitKindId(id), version: '', kind: '', namespaced: true, singular: '', shortNames: [], categories: [] };
-  return {
-    kind,
-    id,
-    mirror: false,
-    reason: 'not mirrored any more',
-    scopes: [],
-    labelSelector: null,
-    fieldSelector: null,
-    filter: { namespaces: [], names: null, fields: null },
-    mask: [],
-    ignoreChanges: [],
-    minIntervalSeconds: 0,
-    workers: 1,
-    secrets: 'none',
-    fingerprint: 'retired',
-  };
+  return off(kind, 'not mirrored any more');
 }
