@@ -22,26 +22,31 @@ export function decodeString(bytes: Buffer, from: number, to: number): string {
   return bytes.toString('latin1', from + 1, to - 1);
 }
 
-/** Names to look for among the keys of an object. They must be ASCII, and not more than a handful: each key is compared with each. */
+type Word = { readonly which: number; readonly bytes: Buffer };
+
+/** Names to look for among the keys of an object. They must be ASCII. */
 export class Words {
   readonly #texts: readonly string[];
-  readonly #bytes: readonly Buffer[];
+  /** Most keys have the length of no word at all, and hardly two words have the same. */
+  readonly #byLength: readonly (readonly Word[])[];
 
   constructor(...texts: readonly string[]) {
     this.#texts = texts;
-    this.#bytes = texts.map((text) => Buffer.from(text));
+    const words = texts.map((text, which) => ({ which, bytes: Buffer.from(text) }));
+    const longest = Math.max(...texts.map((text) => text.length));
+    this.#byLength = Array.from({ length: longest + 1 }, (_, length) => words.filter(({ bytes }) => bytes.length === length));
   }
 
   /** Which of the words the walked JSON string between `from` and `to` (quotes included) spells, or -1. Escapes count as what they stand for. */
   indexOf(bytes: Buffer, from: number, to: number): number {
     const length = to - from - 2;
-    const words = this.#bytes;
-    for (let which = 0; which < words.length; which++) {
-      const word = words[which] as Buffer;
-      if (word.length !== length) continue;
-      let k = 0;
-      while (k < length && bytes[from + 1 + k] === word[k]) k++;
-      if (k === length) return which;
+    const words = this.#byLength;
+    if (length < words.length) {
+      for (const word of words[length] as readonly Word[]) {
+        let k = 0;
+        while (k < length && bytes[from + 1 + k] === word.bytes[k]) k++;
+        if (k === length) return word.which;
+      }
     }
     for (let i = from; i < to; i++) if (bytes[i] === BACKSLASH) return this.#texts.indexOf(decodeString(bytes, from, to));
     return -1;

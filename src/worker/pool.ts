@@ -190,8 +190,8 @@ export class WorkerPool {
             meta,
             body: taken.body.bytes(),
             isChecked: taken.body.isChecked,
-            ...(taken.rewrite ? { rewrite: true } : {}),
-            ...(taken.regressed ? { regressed: true } : {}),
+            rewrite: taken.rewrite,
+            regressed: taken.regressed,
           },
         };
       }
