@@ -42,7 +42,9 @@ export class Words {
     const length = to - from - 2;
     const words = this.#byLength;
     if (length < words.length) {
-      for (const word of words[length] as readonly Word[]) {
+      const same = words[length] as readonly Word[];
+      for (let which = 0; which < same.length; which++) {
+        const word = same[which] as Word;
         let k = 0;
         while (k < length && bytes[from + 1 + k] === word.bytes[k]) k++;
         if (k === length) return word.which;

@@ -36,6 +36,9 @@ const COMMA = 0x2c;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
+const NOTHING = Buffer.alloc(0);
+const NO_DATA = viewOf(NOTHING);
+
 const TYPES = ['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK', 'ERROR'] as const;
 type EventType = (typeof TYPES)[number];
 
@@ -56,6 +59,9 @@ export class WatchReader {
   readonly #maxLineBytes: number;
   readonly #walksAll: boolean;
   readonly #tail = new Tail();
+  /** What was read last, and the view of it: one for all lines of a chunk, for it costs 50 ns. */
+  #given: Buffer = NOTHING;
+  #data: DataView = NO_DATA;
   /** Of the line that was read last: its `type`, null when it is not one of ours, and where the value of `object` is. */
   #type: EventType | null = null;
   #objectAt = INCOMPLETE;
@@ -90,7 +96,7 @@ export class WatchReader {
     }
     this.#checkLength(bytes.length - at);
     tail.append(bytes, at, bytes.length);
-    this.#scanner.release();
+    this.#release();
   }
 
   /**
@@ -103,8 +109,15 @@ export class WatchReader {
     const isWhole = this.#isWhole(tail.bytes, length);
     if (isWhole) this.#line(tail.bytes, 0, length);
     tail.drop(length);
-    this.#scanner.release();
+    this.#release();
     return isWhole ? 'complete' : 'truncated';
+  }
+
+  /** Chunks are the socket's own memory. */
+  #release(): void {
+    this.#given = NOTHING;
+    this.#data = NO_DATA;
+    this.#scanner.release();
   }
 
   #checkLength(length: number): void {
@@ -168,7 +181,11 @@ export class WatchReader {
 
   /** Walks one line to its end. After it the object of a change is in the scanner. False for a blank line. */
   #parse(bytes: Buffer, from: number, to: number): boolean {
-    const data = viewOf(bytes);
+    if (bytes !== this.#given) {
+      this.#given = bytes;
+      this.#data = viewOf(bytes);
+    }
+    const data = this.#data;
     this.#type = null;
     this.#objectAt = INCOMPLETE;
     let scannedAt = INCOMPLETE;
