@@ -1,6 +1,7 @@
 import type { SlabPool } from '../cache/body-pool.ts';
 import { isDirty, type ObjectCache, type Verdict } from '../cache/object-cache.ts';
 import type { ScopeState } from '../cache/scope.ts';
+import type { Body, ByteSource } from '../model/body.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import { messageOf } from '../model/errors.ts';
@@ -15,6 +16,8 @@ import type { KindMetrics } from './metrics.ts';
 const PAGE_WAIT_MS = 60_000;
 /** A list pauses while more than this share of the pool is in use, so that live changes always find room. */
 export const LIST_SHARE = 0.5;
+
+const NO_BYTES: ByteSource = { size: 0, copyTo() {} };
 
 export interface DeliveryParts {
   readonly cache: ObjectCache;
@@ -39,6 +42,9 @@ export class Delivery {
   /** The time of the chunk being read; asking the clock for each object would cost more than comparing it. */
   #now = 0;
   #damaged = 0;
+  /** What #store takes in: one function for all objects, instead of one for each. Set during a delivery only. */
+  #source: ByteSource = NO_BYTES;
+  readonly #store = (): Body | null => this.#parts.pool.store(this.#source);
 
   constructor(parts: DeliveryParts) {
     this.#parts = parts;
@@ -127,18 +133,18 @@ export class Delivery {
   }
 
   #deliver(state: ScopeState, object: RawObject, priority: number): void {
-    const { cache, pool, transform, onSeen } = this.#parts;
+    const { cache, transform, onSeen } = this.#parts;
     const key = objectKey(object.namespace, object.name);
-    let source: Parameters<SlabPool['store']>[0] = object;
+    this.#source = object;
     let content: string | null = null;
     if (transform !== null) {
       const result = transform.apply(object);
       if (!result.keep) return this.#settle(cache.remove(state, key, object.uid, object.revision, this.#now), key, priority);
-      source = result.source;
+      this.#source = result.source;
       content = result.contentHash;
     }
     const meta = { key, uid: object.uid, revision: object.revision };
-    const verdict = cache.see(state, meta, this.#now, content, () => pool.store(source));
+    const verdict = cache.see(state, meta, this.#now, content, this.#store);
     this.#settle(verdict, key, priority);
     onSeen(key);
   }
