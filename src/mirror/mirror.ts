@@ -90,11 +90,14 @@ export class Mirror {
   /** Mirrors until `signal` aborts, then writes what is dirty until `hurry` aborts. Storage must be open. */
   async run(signal: AbortSignal, hurry: AbortSignal): Promise<void> {
     this.#hurry = hurry;
-    const flushing = this.#flushLoop(signal);
+    // Ends the loops beside this one also when it ends by an error.
+    const ended = new AbortController();
+    const running = AbortSignal.any([signal, ended.signal]);
+    const flushing = this.#flushLoop(running);
     let guarding = Promise.resolve();
     try {
       await this.#connect(signal);
-      guarding = this.#guard.run(signal);
+      guarding = this.#guard.run(running);
       while (!signal.aborted) {
         await this.#reconcile(signal).catch((cause: unknown) => this.#failedToReconcile(cause, signal));
         if (this.#phase === 'connecting') this.#phase = 'running';
@@ -106,6 +109,7 @@ export class Mirror {
       if (!signal.aborted) throw cause;
     } finally {
       this.#phase = 'stopping';
+      ended.abort();
       await Promise.all([...this.#kinds.values()].map(({ mirror }) => mirror.stop(hurry)));
       this.#kinds.clear();
       // A flush may wait for storage, too.

@@ -71,6 +71,27 @@ test('an API server that goes away and comes back while it is mirrored', async (
   await copy.equals(again);
 });
 
+test('a credential plugin that is not there ends the start with 2, and says how to get it', async () => {
+  const kubeconfig = dir.file('kubeconfig');
+  const user = {
+    exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'no-such-plugin', installHint: 'install it with care', interactiveMode: 'Never' },
+  };
+  writeFileSync(
+    kubeconfig,
+    JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Config',
+      clusters: [{ name: 'c', cluster: { server: 'http://127.0.0.1:1' } }],
+      users: [{ name: 'u', user }],
+      contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
+      'current-context': 'x',
+    }),
+  );
+  const exit = await kubefold(['run', '--kubeconfig', kubeconfig, '--storage', `sqlite:${dir.file('a.db')}`, '--listen', 'off']);
+  expect(exit.code).toBe(2);
+  expect(exit.stderr).toMatch(/no-such-plugin.*install it with care/);
+});
+
 describe('credentials that the API server refuses (401)', () => {
   test('--once does not wait for better ones: it ends with 1 and says so', async () => {
     await using hollow = await startHollow({ tokens: { right: 'admin' } });
