@@ -2,7 +2,7 @@ import type { Body, BodyPool, ByteSource } from '../model/body.ts';
 
 /**
  * 256 KiB holds some 80 pods of 3 KB: small enough that one body that stays long pins little, large enough that
- * a sync of 20,000 pods makes a few hundred buffers instead of 20,000 (a buffer per body costs 0.9 µs and a GC of its own kind).
+ * a sync of 20,000 pods makes a few hundred buffers instead of 20,000, each of which the garbage collector would have to know.
  */
 const SLAB_BYTES = 256 * 1024;
 /** A small pool has smaller slabs, so that one body that stays does not take all of it. */

@@ -203,7 +203,6 @@ export class ObjectCache implements CacheReader {
   /** Begins mark and sweep: what is not seen until sweep() is gone. `regressed` when the cluster's history went back since the last list. */
   beginList(state: ScopeState, history: 'continued' | 'regressed' = 'continued'): void {
     state.mark++;
-    state.listing = true;
     if (history === 'continued') return;
     state.regressed = true;
     // Positions of the old history mean nothing in the new one: nothing may be resumed from before this list is durable.
@@ -215,7 +214,6 @@ export class ObjectCache implements CacheReader {
 
   /** The list was given up half-way: nothing is concluded from it. A history that went back is still gone: the next list begins as such. */
   abortList(state: ScopeState): void {
-    state.listing = false;
     state.regressed = false;
   }
 
@@ -369,7 +367,6 @@ export class ObjectCache implements CacheReader {
   }
 
   #endList(state: ScopeState, revision: Revision): void {
-    state.listing = false;
     state.regressed = false;
     state.complete = true;
     state.newestLoaded = null;

@@ -9,8 +9,6 @@ export class ScopeState {
   readonly positions = new Positions();
   /** Rises with every list. Entries carry the number of the list that saw them last. */
   mark = 0;
-  /** Between listBegin and listEnd or listAbort. */
-  listing = false;
   /** The running list shows a history that went back: revisions known from before it cannot be compared with its own. */
   regressed = false;
   /** The newest revision among the rows that storage held at the start; null once a list showed that the cluster has got as far. */

@@ -128,9 +128,6 @@ export const tooLarge = (asked: number, current: number): Refusal =>
     retryAfterSeconds: 1,
   });
 
-export const notReady = (): Refusal =>
-  refusal({ code: 429, reason: 'TooManyRequests', message: 'storage is (re)initializing', details: { retryAfterSeconds: 1 }, retryAfterSeconds: 1 });
-
 export interface Attempt {
   readonly user: string;
   readonly verb: string;

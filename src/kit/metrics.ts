@@ -1,15 +1,7 @@
-/** The three instruments the rooms record into. `app-metrics.ts` makes them of prom-client; tests hand in plain objects. */
+/** The instruments that rooms record into; `tallies.ts` has plain ones, tests may hand in their own. */
 export interface Counter {
   inc(by?: number): void;
-}
-export interface Gauge {
-  set(value: number): void;
 }
 export interface Histogram {
   observe(value: number): void;
 }
-
-const nothing = { inc() {}, set() {}, observe() {} };
-export const noCounter: Counter = nothing;
-export const noGauge: Gauge = nothing;
-export const noHistogram: Histogram = nothing;

@@ -1,8 +1,8 @@
 import type { Counter, Histogram } from './metrics.ts';
 
 /**
- * Counts in a plain field. prom-client's own child costs 250 ns an increment and its histogram 500 ns; some ten of them per object were
- * 4 % of a first sync. So rooms count in these, and the exposition copies them when somebody asks.
+ * Counts in a plain field. prom-client's own child costs 250 ns an increment and its histogram 500 ns; there are some ten of them per
+ * object. So rooms count in these, and the exposition copies them when somebody asks.
  */
 export class Tally implements Counter {
   value = 0;

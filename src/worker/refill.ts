@@ -10,7 +10,7 @@ import { messageOf } from '../model/errors.ts';
 import { BACKGROUND, type WorkQueue } from '../queue/queue.ts';
 
 const PAGE_SIZE = 500;
-/** A page of 500 costs both sides about as much as 12 gets: a pass over the list pays when one object in 40 is wanted, and never for a few. */
+/** A page of 500 is reckoned as 12 gets (not measured): then a pass over the list pays when one object in 40 is wanted, and never for a few. */
 const GETS_A_PAGE = 12;
 const PAGE_FROM = 50;
 /** How long an object that a get does not find waits for its DELETED event before it is looked at again. */
