@@ -29,11 +29,13 @@ export class Entry {
   content: string | null = null;
   /** The oldest change of this key that nobody has taken; null when clean. */
   pending: Position | null = null;
-  /** Storage refused this very state for good: it waits, without its body, for a change of the object or for a person. */
+  /** Storage refused this very state for good, and recorded that: it waits, without its body, for a change of the object or for a person. */
   refused = false;
+  /** Gone from the cluster, and its row stays until somebody confirms that it may go. */
+  held = false;
   /** What is stored of the object changed though the object did not (a mask): the same revision is written again. */
   rewrite = false;
-  /** Storage may hold a revision of a history that does not exist any more: the next write replaces it whatever it is. */
+  /** The row is of a history that does not exist any more, or damaged: the next write replaces it whatever it is. */
   regressed = false;
   /** When it was written last, by the monotonic clock; only kept for kinds with minIntervalSeconds. */
   writtenAt = Number.NEGATIVE_INFINITY;

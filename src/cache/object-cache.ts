@@ -3,7 +3,7 @@ import type { Scope } from '../model/kind.ts';
 import { namespaceOf, type ObjectKey } from '../model/key.ts';
 import type { ObjectMeta } from '../model/object.ts';
 import { compareRevisions, type Revision } from '../model/revision.ts';
-import type { IndexRow } from '../storage/storage.ts';
+import type { IndexRow, ParkedRow } from '../storage/storage.ts';
 import { Entry, type KnownObject, NONE } from './entry.ts';
 import type { Position } from './positions.ts';
 import { ScopeState } from './scope.ts';
@@ -14,6 +14,12 @@ export type Verdict = 'added' | 'modified' | 'deleted' | 'clean' | 'older';
 export function isDirty(verdict: Verdict): boolean {
   return verdict === 'added' || verdict === 'modified' || verdict === 'deleted';
 }
+
+/**
+ * Whether a pass may delete what it found to be gone: `absent` keys, those held from earlier passes included, of `known` rows of the kind. Asked once a
+ * pass: a fence judges it as a whole.
+ */
+export type Fence = (absent: number, known: number) => 'delete' | 'hold';
 
 /** What a worker took: the state to write, and everything needed to settle it later, whatever happened meanwhile. */
 export interface Taken {
@@ -103,15 +109,80 @@ export class ObjectCache implements CacheReader {
     if (state.newestLoaded === null || compareRevisions(row.revision, state.newestLoaded) > 0) state.newestLoaded = row.revision;
   }
 
-  /** Rows taken in by load() that no scope covers: now dirty, to be deleted. */
-  dropOutside(now: number): ObjectKey[] {
-    const dropped: ObjectKey[] = [];
-    for (const [key, entry] of this.#entries) {
-      if (entry.gone || this.scopeOf(key) !== this.#outside) continue;
-      this.#markGone(this.#outside, entry, now);
-      dropped.push(key);
+  /** Rows taken in by load() that no scope covers. Returns those that are now dirty, to be deleted: all, or none when the fence holds them. */
+  dropOutside(now: number, fence: Fence): ObjectKey[] {
+    const absent: ObjectKey[] = [];
+    for (const [key, entry] of this.#entries) if (!entry.gone && this.scopeOf(key) === this.#outside) absent.push(key);
+    return this.#drop(this.#outside, absent, now, fence);
+  }
+
+  /** Takes in what an earlier process recorded as refused, after the rows were loaded. It counts as settled, and is tried again like any by retry(). */
+  loadParked(row: Pick<ParkedRow, 'key' | 'uid' | 'revision'>): void {
+    const state = this.scopeOf(row.key);
+    let entry = this.#entries.get(row.key);
+    if (entry === undefined) {
+      entry = new Entry(row.uid, row.revision, 0);
+      this.#entries.set(row.key, entry);
+      state.objects++;
     }
-    return dropped;
+    entry.uid = row.uid;
+    entry.revision = row.revision;
+    entry.settled = null;
+    this.#refuse(entry);
+  }
+
+  /** A person, or a new start, wants a refused key tried again: now dirty. False when it is not refused. */
+  retry(key: ObjectKey, now: number): boolean {
+    const entry = this.#entries.get(key);
+    if (entry === undefined || !entry.refused) return false;
+    const state = this.scopeOf(key);
+    entry.refused = false;
+    entry.pending ??= state.positions.open(state.complete ? state.progress : null, now);
+    return true;
+  }
+
+  /** The row of a known object was found to be damaged: now dirty, and written whatever the row holds. False when there is nothing to write. */
+  doubt(key: ObjectKey, now: number): boolean {
+    const entry = this.#entries.get(key);
+    if (entry === undefined || entry.gone || entry.refused) return false;
+    const state = this.scopeOf(key);
+    entry.settled = null;
+    entry.regressed = true;
+    entry.pending ??= state.positions.open(state.complete ? state.progress : null, now);
+    return true;
+  }
+
+  /** Storage holds a row of which nobody knows an object: now dirty, to be deleted whatever its revision. False when the key is known. */
+  adopt(row: IndexRow, now: number): boolean {
+    if (this.#entries.has(row.key)) return false;
+    const state = this.scopeOf(row.key);
+    const entry = new Entry(row.uid, row.revision, state.mark);
+    entry.storedUid = row.uid;
+    entry.regressed = true;
+    this.#entries.set(row.key, entry);
+    state.objects++;
+    this.#markGone(state, entry, now);
+    return true;
+  }
+
+  /** Objects that are gone and whose rows stay until somebody confirms that they may go. */
+  get held(): number {
+    let held = this.#outside.held;
+    for (const state of this.#scopes.values()) held += state.held;
+    return held;
+  }
+
+  heldKeys(): ObjectKey[] {
+    if (this.held === 0) return [];
+    return [...this.#entries].filter(([, entry]) => entry.held).map(([key]) => key);
+  }
+
+  /** The row of a held key may go: now dirty. False when it is not held, or not any more. */
+  release(key: ObjectKey): boolean {
+    const entry = this.#entries.get(key);
+    if (entry === undefined || !entry.held) return false;
+    this.#unhold(this.scopeOf(key), entry);
+    return true;
   }
 
   /**
@@ -129,6 +200,11 @@ export class ObjectCache implements CacheReader {
     } else {
       // The first sight of a key in a list after the history went back: what was known of it is of another history.
       const isReplaced = state.regressed && entry.mark !== state.mark && (entry.uid !== meta.uid || entry.revision !== meta.revision);
+      // The same revision of two histories is the same object by chance at the most: storage compares the content.
+      if (state.regressed && entry.mark !== state.mark && !isReplaced && !entry.rewrite && !entry.refused) {
+        entry.rewrite = true;
+        state.rewrites++;
+      }
       // Seen is seen, even when a stale server showed an old state of it: it must not be swept.
       entry.mark = state.mark;
       if (isReplaced) {
@@ -143,6 +219,7 @@ export class ObjectCache implements CacheReader {
         if (entry.pending !== null && entry.body === null && !entry.refused) entry.body = body();
         return 'clean';
       }
+      if (entry.held) this.#unhold(state, entry);
       if (entry.gone) {
         // Equal revisions: it was gone by absence from a list (a rule that no longer matched), and is back. A DELETED carries a revision of its own.
         entry.gone = false;
@@ -158,7 +235,7 @@ export class ObjectCache implements CacheReader {
       }
     }
     entry.content = content;
-    this.#unpark(state, entry);
+    entry.refused = false;
     entry.body?.release();
     entry.body = body();
     entry.pending ??= state.positions.open(state.complete ? state.progress : null, now);
@@ -207,7 +284,6 @@ export class ObjectCache implements CacheReader {
     state.regressed = true;
     // Positions of the old history mean nothing in the new one: nothing may be resumed from before this list is durable.
     state.complete = false;
-    state.wasDone = false;
     state.progress = null;
     state.positions.forgetHistory();
   }
@@ -217,9 +293,12 @@ export class ObjectCache implements CacheReader {
     state.regressed = false;
   }
 
-  /** The list is complete as of `revision`. Returns the keys of the scope that it did not contain: now dirty, to be deleted. */
-  sweep(state: ScopeState, revision: Revision, now: number): ObjectKey[] {
-    const swept: ObjectKey[] = [];
+  /**
+   * The list is complete as of `revision`. What it did not contain is gone. Returns the keys that are now dirty, to be deleted: all of the scope that are
+   * gone, also those held before, or none when the fence holds them.
+   */
+  sweep(state: ScopeState, revision: Revision, now: number, fence: Fence): ObjectKey[] {
+    const absent: ObjectKey[] = [];
     for (const [key, entry] of this.#entries) {
       if (entry.mark === state.mark || !this.#isIn(state, key)) continue;
       if (state.regressed) {
@@ -231,9 +310,10 @@ export class ObjectCache implements CacheReader {
       if (entry.gone) continue;
       // A list may come from a server that lags behind the watch: what is newer than the list is not disproved by it.
       if (!state.regressed && compareRevisions(entry.revision, revision) > 0) continue;
-      this.#markGone(state, entry, now);
-      swept.push(key);
+      absent.push(key);
     }
+    // Before the list counts as complete: what is held must not be resumed past.
+    const swept = this.#drop(state, absent, now, fence);
     this.#endList(state, revision);
     return swept;
   }
@@ -304,8 +384,7 @@ export class ObjectCache implements CacheReader {
   }
 
   /**
-   * Storage will never take this state: the key stays dirty without a body and holds the watermark back, until the object changes.
-   * The scope counts as done without it: waiting for a person is no reason to call everything else incomplete.
+   * Storage will never take this state, and has recorded so: that counts as settled, until the object changes or a person wants it tried again.
    * Returns whether it has changed already: then the key must be tried again.
    */
   park(taken: Taken, state: ScopeState): 'parked' | 'changed' {
@@ -314,8 +393,9 @@ export class ObjectCache implements CacheReader {
     if (entry === undefined || !isStill(entry, taken)) return 'changed';
     entry.body?.release();
     entry.body = null;
-    entry.refused = true;
-    if (entry.pending !== null) state.positions.park(entry.pending);
+    if (entry.pending !== null) state.positions.close(entry.pending);
+    entry.pending = null;
+    this.#refuse(entry);
     return 'parked';
   }
 
@@ -342,11 +422,12 @@ export class ObjectCache implements CacheReader {
     if (taken.rewrite) entry.rewrite = true;
     // A later state may have counted as settled because it differed only by what a rule ignores; it no longer does.
     entry.settled = null;
-    if (entry.pending === null) entry.pending = taken.position;
-    else if (taken.position !== null) {
-      state.positions.close(entry.pending);
-      entry.pending = taken.position;
-    }
+    if (taken.position === null) return;
+    const wasHeld = entry.held;
+    if (wasHeld) this.#unhold(state, entry);
+    if (entry.pending !== null) state.positions.close(entry.pending);
+    entry.pending = taken.position;
+    if (wasHeld) this.#hold(state, entry);
   }
 
   /** The uid that a delete must name first, and those to try when that is not what the row holds. */
@@ -377,17 +458,45 @@ export class ObjectCache implements CacheReader {
     return state.scope === '' || namespaceOf(key) === state.scope;
   }
 
-  #unpark(state: ScopeState, entry: Entry): void {
-    if (!entry.refused || entry.pending === null) return;
-    state.wasDone = state.isDone;
-    state.positions.unpark(entry.pending);
-    entry.refused = false;
+  /** A delete must follow even when no row was ever stored: it takes the record of the refusal away. */
+  #refuse(entry: Entry): void {
+    entry.refused = true;
+    if (entry.storedUid !== entry.uid && !entry.maybeUids.includes(entry.uid)) entry.maybeUids = [entry.uid, ...entry.maybeUids];
+  }
+
+  /** One pass of deletions by absence. */
+  #drop(state: ScopeState, absent: readonly ObjectKey[], now: number, fence: Fence): ObjectKey[] {
+    const held = state.held === 0 ? [] : this.heldKeys().filter((key) => this.scopeOf(key) === state);
+    const all = [...held, ...absent];
+    if (all.length === 0) return [];
+    const verdict = fence(all.length, this.size + this.#outside.objects + this.held);
+    for (const key of absent) {
+      const entry = this.#entries.get(key);
+      if (entry === undefined) continue;
+      this.#markGone(state, entry, now);
+      if (verdict === 'hold') this.#hold(state, entry);
+    }
+    if (verdict === 'hold') return [];
+    for (const key of held) this.release(key);
+    return all;
+  }
+
+  #hold(state: ScopeState, entry: Entry): void {
+    entry.held = true;
+    state.held++;
+    if (entry.pending !== null) state.positions.park(entry.pending);
+  }
+
+  #unhold(state: ScopeState, entry: Entry): void {
+    entry.held = false;
+    state.held--;
+    if (entry.pending !== null) state.positions.unpark(entry.pending);
   }
 
   #markGone(state: ScopeState, entry: Entry, now: number): void {
     entry.gone = true;
     entry.content = null;
-    this.#unpark(state, entry);
+    entry.refused = false;
     entry.body?.release();
     entry.body = null;
     entry.pending ??= state.positions.open(state.complete ? state.progress : null, now);

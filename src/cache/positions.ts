@@ -57,14 +57,14 @@ export class Positions {
     }
   }
 
-  /** One key of the position is waited for no longer: storage refuses it. The position stays open all the same. */
+  /** One key of the position waits for a person: nothing that waiting brings would close it. The position stays open all the same. */
   park(position: Position): void {
     const open = position as Open;
     open.parked++;
     if (open.before === null) this.#awaited--;
   }
 
-  /** A parked key has changed, and is waited for again. */
+  /** A parked key is waited for again. */
   unpark(position: Position): void {
     const open = position as Open;
     open.parked--;
@@ -81,7 +81,7 @@ export class Positions {
     }
   }
 
-  /** Keys that must become durable before there is any revision to watch from: those of the first list that are open and not parked. */
+  /** Keys that must become durable before there is any revision to watch from: those of the first list that are open and do not wait for a person. */
   get awaited(): number {
     return this.#awaited;
   }
@@ -94,5 +94,14 @@ export class Positions {
   /** The oldest one that is not durable, or null when everything is. */
   oldest(): Position | null {
     return this.#line[this.#head] ?? null;
+  }
+
+  /** The oldest one that is waited for: not one of which every open key waits for a person. A pass of deletions that is held has one position in all. */
+  oldestAwaited(): Position | null {
+    for (let index = this.#head; index < this.#line.length; index++) {
+      const open = this.#line[index];
+      if (open !== undefined && open.keys > open.parked) return open;
+    }
+    return null;
   }
 }

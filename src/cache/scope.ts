@@ -3,6 +3,16 @@ import type { Revision } from '../model/revision.ts';
 import type { ScopeRecord } from '../storage/storage.ts';
 import { Positions } from './positions.ts';
 
+/** Where the rows of a kind come from; recorded with them, so that the next start knows whether it may go on from there. */
+export interface RowOrigin {
+  /** What the plan makes of content (ScopeRecord.stored). */
+  readonly form: string;
+  /** What the plan selects (ScopeRecord.rules). */
+  readonly rules: string;
+  /** The cluster (ScopeRecord.identity). */
+  readonly identity: string | null;
+}
+
 /** How complete the cache is for one scope, and what of it is durable. */
 export class ScopeState {
   readonly scope: Scope;
@@ -15,8 +25,6 @@ export class ScopeState {
   newestLoaded: Revision | null = null;
   /** A list was complete once: from then on absence in the cache means absence in the cluster. */
   complete = false;
-  /** It was done when a parked object changed: from then on that is a change like any other, which makes nothing incomplete. */
-  wasDone = false;
   /** Everything up to here was delivered to the cache. */
   progress: Revision | null = null;
   /** Unix ms of the last complete list, and of the last sign of life. */
@@ -24,6 +32,8 @@ export class ScopeState {
   heardAt: number | null = null;
   /** Live objects in the scope. */
   objects = 0;
+  /** Objects gone from the cluster whose rows stay until somebody confirms that they may go. */
+  held = 0;
   /** Rows that storage holds in another form than the plan asks for, until the write of each, or its delete, is durable. */
   rewrites = 0;
 
@@ -31,9 +41,17 @@ export class ScopeState {
     this.scope = scope;
   }
 
-  /** A list was complete and each of its objects is durable, or parked: nothing is to be waited for that waiting would bring. */
+  /** A list was complete and each of its objects is durable, parked, or held: nothing is to be waited for that waiting would bring. */
   get isDone(): boolean {
-    return this.complete && (this.wasDone || this.positions.awaited === 0);
+    return this.complete && this.positions.awaited === 0;
+  }
+
+  /** Goes on from what an earlier process recorded: everything up to the watermark is durable, so absence from the rows means absence in the cluster. */
+  resume(from: { readonly watermark: Revision; readonly listedAt: number | null; readonly heardAt: number | null }): void {
+    this.complete = true;
+    this.progress = from.watermark;
+    this.listedAt = from.listedAt;
+    this.heardAt = from.heardAt;
   }
 
   /** The newest revision with every change up to it durable. */
@@ -43,8 +61,8 @@ export class ScopeState {
     return oldest === null ? this.progress : oldest.before;
   }
 
-  /** `form` is what the plan makes of content. It is only named when it is the form of every row: what is recorded may lag, never lead. */
-  record(kind: KindId, form: string): ScopeRecord {
+  /** What is recorded may lag, never lead: so the form is only named when it is that of every row. */
+  record(kind: KindId, { form, rules, identity }: RowOrigin): ScopeRecord {
     return {
       kind,
       scope: this.scope,
@@ -52,8 +70,10 @@ export class ScopeState {
       listedAt: this.listedAt,
       heardAt: this.heardAt,
       objects: this.objects,
-      complete: this.complete && this.positions.oldest()?.before !== null,
+      complete: this.isDone,
       stored: this.rewrites === 0 ? form : null,
+      rules,
+      identity,
     };
   }
 }

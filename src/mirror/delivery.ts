@@ -1,5 +1,5 @@
 import type { SlabPool } from '../cache/body-pool.ts';
-import { isDirty, type ObjectCache, type Verdict } from '../cache/object-cache.ts';
+import { type Fence, isDirty, type ObjectCache, type Verdict } from '../cache/object-cache.ts';
 import type { ScopeState } from '../cache/scope.ts';
 import type { Body, ByteSource } from '../model/body.ts';
 import type { Clock } from '../kit/clock.ts';
@@ -28,6 +28,7 @@ export interface DeliveryParts {
   readonly metrics: KindMetrics;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly fence: Fence;
   /** An object was seen or brought back: whoever waits for its body may go on. */
   readonly onSeen: (key: ObjectKey) => void;
   readonly onChange: () => void;
@@ -57,7 +58,7 @@ export class Delivery {
 
   /** Where the reflector of one scope delivers. `relist` asks it for a whole list of a history that went back. */
   sink(state: ScopeState, relist: () => void): ReflectorSink {
-    const { cache, clock, pool, metrics, log, onSeen, onStatus, onListing } = this.#parts;
+    const { cache, clock, pool, metrics, log, fence, onSeen, onStatus, onListing } = this.#parts;
     /** An item of the running list could not be read, so its key is unknown: absence from this list proves nothing. */
     let isDoubtful = false;
     const damaged = (cause: unknown): void => {
@@ -97,7 +98,7 @@ export class Delivery {
           return;
         }
         const priority = state.complete ? LIVE : BACKGROUND;
-        const swept = isDoubtful ? cache.keep(state, revision) : cache.sweep(state, revision, clock.now());
+        const swept = isDoubtful ? cache.keep(state, revision) : cache.sweep(state, revision, clock.now(), fence);
         state.listedAt = clock.wall();
         for (const key of swept) this.#settle('deleted', key, priority);
       },

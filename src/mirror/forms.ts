@@ -5,9 +5,13 @@ import { namespaceOf, type ObjectKey } from '../model/key.ts';
 import type { KindId, Scope } from '../model/kind.ts';
 import type { ScopeRecord, Storage } from '../storage/storage.ts';
 
-/** What a plan makes of the content of an object, as a hash: by another one the same object gives other bytes, and every row is written again. */
-export function storedForm({ mask, secrets, kind }: Pick<KindPlan, 'mask' | 'secrets' | 'kind'>): string {
-  return hash('sha256', JSON.stringify([mask.map(({ text }) => text), secrets, kind.version]), 'hex').slice(0, 32);
+/**
+ * What a plan makes of the content of an object, as a hash: by another one the same object gives other bytes, and every row is written again.
+ * The key by which Secrets are hashed is part of it, itself as a hash.
+ */
+export function storedForm({ mask, secrets, kind }: Pick<KindPlan, 'mask' | 'secrets' | 'kind'>, secretKey: Uint8Array): string {
+  const key = secrets === 'hashed' ? [hash('sha256', secretKey, 'hex')] : [];
+  return hash('sha256', JSON.stringify([mask.map(({ text }) => text), secrets, kind.version, ...key]), 'hex').slice(0, 32);
 }
 
 /**

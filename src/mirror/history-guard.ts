@@ -61,8 +61,20 @@ export class HistoryGuard {
     this.#wake?.();
   }
 
+  /** What was seen last. */
+  get seen(): HistoryMark {
+    return this.#before;
+  }
+
+  /** The first look, before anything is concluded from what an earlier process recorded. Throws as the cluster does. */
+  async begin(signal: AbortSignal): Promise<void> {
+    this.#before = await this.#look(signal);
+    this.#dueAt = this.#options.clock.now() + CHECK_EVERY_MS;
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log, onBroken } = this.#options;
+    await this.#untilDue(signal);
     while (!signal.aborted) {
       try {
         const now = await this.#look(signal);

@@ -1,6 +1,6 @@
-import { ObjectCache } from '../cache/object-cache.ts';
+import { type Fence, ObjectCache } from '../cache/object-cache.ts';
 import type { SlabPool } from '../cache/body-pool.ts';
-import type { ScopeState } from '../cache/scope.ts';
+import type { RowOrigin, ScopeState } from '../cache/scope.ts';
 import type { Cluster, ListQuery } from '../cluster/cluster.ts';
 import type { KindPlan } from '../config/plan.ts';
 import { ListReader } from '../json/list-reader.ts';
@@ -10,6 +10,7 @@ import type { Logger } from '../kit/log.ts';
 import type { Random } from '../kit/random.ts';
 import { messageOf } from '../model/errors.ts';
 import { apiVersionOf, kindId, type Kind, type Scope } from '../model/kind.ts';
+import type { Revision } from '../model/revision.ts';
 import { BACKGROUND } from '../queue/queue.ts';
 import { createWorkQueue, type ObservedQueue } from '../queue/work-queue.ts';
 import type { ReflectorStatus } from '../reflector/reflector.ts';
@@ -21,7 +22,9 @@ import { WorkerPool } from '../worker/pool.ts';
 import { Refill } from '../worker/refill.ts';
 import { Delivery, LIST_SHARE } from './delivery.ts';
 import { readForms, storedForm } from './forms.ts';
+import type { HistoryMark } from './history-guard.ts';
 import type { KindMetrics } from './metrics.ts';
+import { beginningOf, rulesOf } from './resume.ts';
 
 /** Scope records ride on a batch at most this often; a watermark that lags by this much costs a restart nothing that can be seen. */
 const RECORD_EVERY_MS = 1_000;
@@ -32,6 +35,9 @@ export interface KindMirrorOptions {
   readonly storage: Storage;
   readonly pool: SlabPool;
   readonly secretKey: Uint8Array;
+  /** What is known of the cluster's history just now. */
+  readonly history: HistoryMark;
+  readonly fence: Fence;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -60,7 +66,7 @@ export class KindMirror {
   /** What a scope that waits is trying just now. */
   readonly #trials = new Map<Scope, ReflectorStatus>();
   readonly #ending = new AbortController();
-  readonly #form: string;
+  #origin: RowOrigin;
   #tasks: Promise<void>[] = [];
   #recordedAt = Number.NEGATIVE_INFINITY;
   #isEmptied = false;
@@ -71,7 +77,7 @@ export class KindMirror {
     this.kind = plan.kind;
     this.id = kindId(plan.kind);
     this.#log = options.log.child({ kind: this.id });
-    this.#form = storedForm(plan);
+    this.#origin = { form: storedForm(plan, options.secretKey), rules: rulesOf(plan), identity: options.history.identity };
     this.cache = new ObjectCache(plan.scopes);
     this.queue = createWorkQueue({ name: this.id, clock, random, metrics: metrics.queue });
     const common = { kind: this.kind, cache: this.cache, queue: this.queue, clock, log: this.#log };
@@ -92,6 +98,7 @@ export class KindMirror {
       metrics,
       clock,
       log: this.#log,
+      fence: options.fence,
       onSeen: (key) => this.#refill.delivered(key),
       onChange: () => options.onChange?.(),
       onStatus: (state, status) => this.#noteStatus(state, status),
@@ -111,28 +118,44 @@ export class KindMirror {
     });
   }
 
-  /** Loads what storage holds, then starts workers and reflectors. */
+  /** Loads what storage holds, then starts workers, and reflectors from where the record of their scope says that everything is durable. */
   async start(): Promise<void> {
-    const { storage, plan, clock } = this.#options;
-    const rewriteOf = await readForms({ storage, kind: this.id, scopes: plan.scopes, form: this.#form, log: this.#log });
+    const { storage, plan, clock, fence } = this.#options;
+    const rewriteOf = await readForms({ storage, kind: this.id, scopes: plan.scopes, form: this.#origin.form, log: this.#log });
+    const records = new Map((await storage.scopes()).filter(({ kind }) => kind === this.id).map((record) => [record.scope, record]));
     for await (const rows of storage.index(this.id, '')) {
       for (const row of rows) this.cache.load(row, rewriteOf(row.key));
     }
-    for (const key of this.cache.dropOutside(clock.now())) this.queue.add(key, BACKGROUND);
+    const parked = (await storage.parked()).filter(({ kind }) => kind === this.id);
+    for (const row of parked) {
+      this.cache.loadParked(row);
+      this.parked.load(row);
+    }
+    for (const key of this.cache.dropOutside(clock.now(), fence)) this.queue.add(key, BACKGROUND);
     // A kind that is mirrored no more at all keeps its records until retire().
     if (plan.scopes.length > 0) await this.#retireRecords((scope) => !plan.scopes.includes(scope));
     this.#workers.minIntervalMs = plan.minIntervalSeconds * 1000;
     this.#workers.resize(plan.workers);
     this.#spawn(this.#refill.run(this.#ending.signal));
-    for (const scope of plan.scopes) {
-      const reflector = this.#createReflector(scope);
-      this.#reflectors.set(scope, reflector);
-      this.#spawn(reflector.run(this.#ending.signal));
-    }
+    for (const scope of plan.scopes) this.#begin(scope, records.get(scope));
+    // Once at every start: this may be a newer program, or a database with other limits.
+    for (const { key } of parked) if (this.cache.retry(key, clock.now())) this.queue.add(key, BACKGROUND);
+  }
+
+  #begin(scope: Scope, record: ScopeRecord | undefined): void {
+    const state = this.cache.scope(scope);
+    const beginning = beginningOf(record, this.#origin, this.#options.history.revision);
+    const reflector = this.#createReflector(scope, 'from' in beginning ? beginning.from : null);
+    this.#reflectors.set(scope, reflector);
+    if ('from' in beginning) state.resume({ watermark: beginning.from, listedAt: record?.listedAt ?? null, heardAt: record?.heardAt ?? null });
+    else this.#log.debug('a scope begins with a list', { scope, reason: beginning.why });
+    if ('list' in beginning && beginning.list === 'regressed') reflector.resync('regressed');
+    this.#spawn(reflector.run(this.#ending.signal));
   }
 
   /** The history of the cluster went back: everything is listed anew, and what is known from before counts for nothing. */
-  relist(): void {
+  relist(identity: string | null): void {
+    this.#origin = { ...this.#origin, identity };
     for (const reflector of this.#reflectors.values()) reflector.resync('regressed');
   }
 
@@ -210,7 +233,7 @@ export class KindMirror {
     );
   }
 
-  #createReflector(scope: Scope): Reflector {
+  #createReflector(scope: Scope, resumeFrom: Revision | null): Reflector {
     const { cluster, clock, random, plan, firstList } = this.#options;
     return createReflector({
       kind: this.kind,
@@ -221,6 +244,7 @@ export class KindMirror {
       random,
       log: this.#log,
       selectors: selectorsOf(plan),
+      resumeFrom,
       options: { firstList },
     });
   }
@@ -243,7 +267,7 @@ export class KindMirror {
     const now = this.#options.clock.now();
     if (now - this.#recordedAt < RECORD_EVERY_MS) return [];
     this.#recordedAt = now;
-    return this.cache.scopes.map((state) => state.record(this.id, this.#form));
+    return this.cache.scopes.map((state) => state.record(this.id, this.#origin));
   }
 
   async #readPage(scope: Scope, query: ListQuery, signal: AbortSignal): Promise<string | null> {

@@ -16,7 +16,7 @@ export function kindStatus(mirror: KindMirror, clock: Clock): KindStatus {
   const watching = status.length === scopes.length && status.every((scope) => scope.at === 'watching' && scope.connected);
   const heard = scopes.map((scope) => scope.heardAt).filter((at) => at !== null);
   const heardAt = heard.length === 0 ? null : Math.min(...heard);
-  const oldest = scopes.map((scope) => scope.positions.oldest()?.at).filter((at) => at !== undefined);
+  const oldest = scopes.map((scope) => scope.positions.oldestAwaited()?.at).filter((at) => at !== undefined);
   const oldestPendingMs = oldest.length === 0 ? 0 : Math.max(0, now - Math.min(...oldest));
   const silentMs = watching || heardAt === null ? 0 : clock.wall() - heardAt;
   const only = scopes[0];

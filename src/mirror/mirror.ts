@@ -80,7 +80,7 @@ export class Mirror {
     this.#guard = new HistoryGuard({
       ...options,
       onBroken: () => {
-        for (const { mirror } of this.#kinds.values()) mirror.relist();
+        for (const { mirror } of this.#kinds.values()) mirror.relist(this.#guard.seen.identity);
       },
     });
     this.#pool = new SlabPool(options.config.cache.pendingBytes);
@@ -150,7 +150,8 @@ export class Mirror {
     for (let failures = 0; ; failures++) {
       try {
         await this.#discover(signal);
-        this.#secretKey = Uint8Array.from(await readSecretKey(this.#config, () => cluster.identity(signal)));
+        await this.#guard.begin(signal);
+        this.#secretKey = Uint8Array.from(await readSecretKey(this.#config, async () => this.#guard.seen.identity));
         return;
       } catch (cause) {
         signal.throwIfAborted();
@@ -246,6 +247,9 @@ export class Mirror {
       storage,
       pool: this.#pool,
       secretKey: this.#secretKey,
+      history: this.#guard.seen,
+      // The fence is not built yet: everything that is gone goes.
+      fence: () => 'delete',
       clock,
       random,
       log,

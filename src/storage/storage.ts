@@ -4,7 +4,10 @@ import type { ObjectMeta } from '../model/object.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { Revision } from '../model/revision.ts';
 
-/** Make the row hold this object, unless storage already holds the same or a newer revision. */
+/**
+ * Make the row hold this object, unless storage already holds the same or a newer revision, or the object (its uid) was deleted as of a newer
+ * revision: a late put never brings a deleted object back. Those are `unchanged` and `stale`.
+ */
 export interface Put {
   readonly type: 'put';
   readonly kind: Kind;
@@ -19,13 +22,16 @@ export interface Put {
    */
   readonly rewrite?: boolean | undefined;
   /**
-   * The history of the cluster went back (etcd wiped or restored), so revisions before and after cannot be compared: the row is replaced
-   * whatever revision it holds. The guard of the epoch stays.
+   * The row is replaced whatever it holds, and whatever was deleted before: the history of the cluster went back (etcd wiped or restored), so that
+   * revisions before and after cannot be compared, or the audit found the row damaged. The guard of the epoch stays.
    */
-  readonly regressed?: boolean | undefined;
+  readonly force?: boolean | undefined;
 }
 
-/** Remove the row, but only if it still holds this uid, and no revision newer than `revision` when one is known. */
+/**
+ * Remove the row, but only if it still holds this uid, and no revision newer than `revision` when one is known. The deletion is remembered for
+ * an hour at least, also when there was no row, so that an older put of the same uid that comes late is refused.
+ */
 export interface Delete {
   readonly type: 'delete';
   readonly kind: Kind;
@@ -48,15 +54,33 @@ export interface ScopeRecord {
   readonly heardAt: number | null;
   /** Objects known in the scope. */
   readonly objects: number;
-  /** Whether rows may be trusted to be all of the scope. Not while an object of the first list is parked: it is missing, and nothing else here says so. */
+  /** Whether rows, together with what is parked, are all of the scope. */
   readonly complete: boolean;
   /**
    * The form that every row of the scope has: a hash of what the plan does to content (mask, handling of Secrets, version of the kind). Null while
    * rows of another form may be among them. A start whose plan asks for another form writes every row again, also at the same revision.
    */
   readonly stored: string | null;
+  /** A hash of the rules by which the rows were chosen and compared: a start under other rules lists. Null in a database from before this was recorded. */
+  readonly rules: string | null;
+  /** The uid of namespace kube-system, to which revisions belong: a start on another cluster compares none of them. Null when it may not be read. */
+  readonly identity: string | null;
   /** Nobody follows this scope any more: its record is removed, with every row of it written before. */
   readonly retired?: boolean | undefined;
+}
+
+/** An object that storage refused for good, recorded by the engine in the transaction that refused it. */
+export interface ParkedRow {
+  readonly kind: KindId;
+  readonly key: ObjectKey;
+  readonly uid: string;
+  readonly revision: Revision;
+  /** What the engine said. */
+  readonly error: string;
+  /** How often it was refused. */
+  readonly attempts: number;
+  /** Unix ms of the first refusal. */
+  readonly since: number;
 }
 
 /** One stored row without its body. */
@@ -89,7 +113,8 @@ export interface Storage {
   /**
    * Writes a batch; `result[i]` settles `writes[i]`. A key appears at most once in a batch.
    * Rows and `scopes` commit together or not at all. Rejects only for a bug; a condition of the
-   * storage is a `retry` for every row it touches, a poisoned row is `rejected` alone.
+   * storage is a `retry` for every row it touches, a poisoned row is `rejected` alone. A rejection is recorded in `parked` by the same
+   * transaction, and a put that is written, or a delete, of the same key takes it out there.
    */
   write(writes: readonly Write[], scopes: readonly ScopeRecord[]): Promise<readonly Outcome[]>;
   /** Every stored row of a kind, in pages, without bodies. `scope` '' is all namespaces. */
@@ -97,6 +122,9 @@ export interface Storage {
   /** Kinds that have rows or a scope record. */
   kinds(): Promise<readonly KindId[]>;
   scopes(): Promise<readonly ScopeRecord[]>;
+  parked(): Promise<readonly ParkedRow[]>;
+  /** Forgets that a key was refused; for one that nobody wants to be reminded of. */
+  unpark(kind: KindId, key: ObjectKey): Promise<void>;
   /** Commits what was handed in, gives the writer's place back, closes. */
   close(): Promise<void>;
 }
@@ -106,6 +134,7 @@ export interface StorageReader {
   clusters(): Promise<readonly string[]>;
   kinds(cluster: string): Promise<readonly KindId[]>;
   scopes(cluster: string): Promise<readonly ScopeRecord[]>;
+  parked(cluster: string): Promise<readonly ParkedRow[]>;
   get(cluster: string, kind: KindId, key: ObjectKey): Promise<StoredObject | null>;
   /**
    * Rows in the order of their keys (byte order of `namespace/name`), at most `limit`, after `after`. Each call is a short transaction of its own:

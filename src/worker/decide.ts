@@ -3,7 +3,7 @@ import type { KnownObject } from '../cache/entry.ts';
 /** What to do with a key, seen from the newest state of its object. */
 export type Decision =
   | { readonly do: 'nothing' }
-  /** Storage refused this very state: trying again is of no use, and it is not settled either. */
+  /** It waits for a person: storage refused this very state, or its deletion is held. */
   | { readonly do: 'parked' }
   /** The object was written too short a time ago (minIntervalSeconds): not before `ms`. */
   | { readonly do: 'wait'; readonly ms: number }
@@ -23,9 +23,10 @@ const DELETE: Decision = { do: 'delete' };
  * already holds means nothing. `known` must be read after the key was taken (WQ-S3).
  */
 export function decide(known: KnownObject | undefined, now: number, minIntervalMs: number): Decision {
-  if (known === undefined || known.pending === null) return NOTHING;
+  if (known === undefined) return NOTHING;
+  if (known.refused || known.held) return PARKED;
+  if (known.pending === null) return NOTHING;
   if (known.gone) return known.storedUid === null && known.maybeUids.length === 0 ? NOTHING : DELETE;
-  if (known.refused) return PARKED;
   const durable = known.settled === known.revision && known.storedUid === known.uid && !known.rewrite && !known.regressed;
   if (durable) return NOTHING;
   const waitMs = known.writtenAt + minIntervalMs - now;

@@ -34,6 +34,11 @@ export class Parked {
     this.#keys.set(key, { ...found, attempts: (before?.attempts ?? 0) + 1, since: before?.since ?? wall });
   }
 
+  /** One that an earlier process recorded. */
+  load({ key, uid, revision, error, attempts, since }: ParkedKey & { readonly key: ObjectKey }): void {
+    this.#keys.set(key, { uid, revision, error, attempts, since });
+  }
+
   release(key: ObjectKey): void {
     this.#keys.delete(key);
   }

@@ -1,12 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SlabPool } from '../../src/cache/body-pool.ts';
-import { isDirty, ObjectCache, type Taken } from '../../src/cache/object-cache.ts';
+import { type Fence, isDirty, ObjectCache, type Taken } from '../../src/cache/object-cache.ts';
+import type { RowOrigin } from '../../src/cache/scope.ts';
 import type { Body } from '../../src/model/body.ts';
 import { type ObjectKey, objectKey } from '../../src/model/key.ts';
 import { decide } from '../../src/worker/decide.ts';
 
 const key = objectKey('shop', 'web-1');
+/** A fence that lets everything through. */
+const everything: Fence = () => 'delete';
+const nothing: Fence = () => 'hold';
+
+function origin(form: string): RowOrigin {
+  return { form, rules: 'rules', identity: 'cluster' };
+}
 
 function text(value: string): { size: number; copyTo(target: Uint8Array, at: number): void } {
   const bytes = Buffer.from(value);
@@ -82,7 +90,7 @@ describe('lists', () => {
     cache.see(state, { key: objectKey('shop', 'old'), uid: 'u9', revision: '3' }, 0, null, () => null);
     cache.beginList(state);
     see('9');
-    expect(cache.sweep(state, '12', 0)).toEqual([objectKey('shop', 'old')]);
+    expect(cache.sweep(state, '12', 0, everything)).toEqual([objectKey('shop', 'old')]);
     expect(cache.get(key)?.gone).toBe(false);
   });
 
@@ -93,7 +101,7 @@ describe('lists', () => {
     cache.beginList(state);
     see('20');
     cache.beginList(state);
-    expect(cache.sweep(state, '15', 0)).toEqual([]);
+    expect(cache.sweep(state, '15', 0, everything)).toEqual([]);
   });
 
   test('a list of one namespace sweeps that namespace only', () => {
@@ -102,7 +110,7 @@ describe('lists', () => {
     for (const namespace of ['a', 'b'])
       cache.see(cache.scope(namespace), { key: objectKey(namespace, 'x'), uid: namespace, revision: '1' }, 0, null, () => pool.store(text('{}')));
     cache.beginList(cache.scope('a'));
-    expect(cache.sweep(cache.scope('a'), '2', 0)).toEqual(['a/x']);
+    expect(cache.sweep(cache.scope('a'), '2', 0, everything)).toEqual(['a/x']);
     expect(cache.size).toBe(1);
   });
 
@@ -110,7 +118,7 @@ describe('lists', () => {
     const cache = new ObjectCache(['a']);
     cache.load({ key: objectKey('a', 'x'), uid: '1', revision: '1' }, 'keep');
     cache.load({ key: objectKey('b', 'x'), uid: '2', revision: '2' }, 'keep');
-    expect(cache.dropOutside(0)).toEqual(['b/x']);
+    expect(cache.dropOutside(0, everything)).toEqual(['b/x']);
     expect(decide(cache.get(objectKey('b', 'x')), 0, 0)).toEqual({ do: 'delete' });
   });
 
@@ -125,13 +133,13 @@ describe('lists', () => {
     const cache = new ObjectCache(['']);
     const state = cache.scope('');
     const [kept, lost, gone] = ['kept', 'lost', 'gone'].map((name) => objectKey('ns', name)) as [ObjectKey, ObjectKey, ObjectKey];
-    const form = (): string | null => state.record('pods', 'new').stored;
+    const form = (): string | null => state.record('pods', origin('new')).stored;
     const takeOf = (target: ObjectKey): Taken => cache.take(target) as Taken;
     expect(form()).toBe('new');
     for (const target of [kept, lost, gone]) cache.load({ key: target, uid: 'u', revision: '4' }, 'rewrite');
     cache.beginList(state);
     for (const target of [kept, lost]) cache.see(state, { key: target, uid: 'u', revision: '4' }, 0, null, () => null);
-    expect(cache.sweep(state, '9', 0)).toEqual([gone]);
+    expect(cache.sweep(state, '9', 0, everything)).toEqual([gone]);
     cache.settle(takeOf(kept), 0, state);
     cache.giveBack(takeOf(lost), state, true);
     const deleted = takeOf(gone);
@@ -151,39 +159,59 @@ describe('the watermark', () => {
     const state = cache.scope('');
     cache.beginList(state);
     see('5');
-    cache.sweep(state, '8', 0);
-    expect(state.record('pods', 'form')).toMatchObject({ watermark: null, complete: false });
+    cache.sweep(state, '8', 0, everything);
+    expect(state.record('pods', origin('form'))).toMatchObject({ watermark: null, complete: false });
     cache.settle(cache.take(key) as Taken, 0, state);
-    expect(state.record('pods', 'form')).toMatchObject({ watermark: '8', complete: true });
+    expect(state.record('pods', origin('form'))).toMatchObject({ watermark: '8', complete: true });
     cache.advance(state, '30');
     expect(state.watermark).toBe('30');
   });
 
-  test('a parked object of the first list is not waited for, but the watermark does not pass it and the record does not claim it', () => {
+  test('a parked object of the first list counts as settled: it is on record', () => {
     const { cache, see } = world();
     const state = cache.scope('');
     cache.beginList(state);
     see('5');
-    cache.sweep(state, '8', 0);
+    cache.sweep(state, '8', 0, everything);
     expect(state.isDone).toBe(false);
     cache.park(cache.take(key) as Taken, state);
     expect(state.isDone).toBe(true);
-    expect(state.record('pods', 'form')).toMatchObject({ watermark: null, complete: false });
+    expect(state.record('pods', origin('form'))).toMatchObject({ watermark: '8', complete: true });
     cache.beginList(state);
     see('5');
-    cache.sweep(state, '9', 0);
+    cache.sweep(state, '9', 0, everything);
     expect(state.isDone).toBe(true);
     // What changes after that is a change like any other.
     see('10');
-    expect(state.isDone).toBe(true);
-    cache.park(cache.take(key) as Taken, state);
-    cache.remove(state, key, null, '11', 0);
-    expect({ done: state.isDone, watermark: state.watermark }).toEqual({ done: true, watermark: null });
-    cache.settleNothing(cache.take(key) as Taken, state);
+    cache.advance(state, '10');
     expect({ done: state.isDone, watermark: state.watermark }).toEqual({ done: true, watermark: '9' });
+    cache.park(cache.take(key) as Taken, state);
+    expect(state.watermark).toBe('10');
+    // Nothing of it was ever stored, and still a delete follows: it takes the record away.
+    cache.remove(state, key, null, '11', 0);
+    cache.advance(state, '11');
+    expect(decide(cache.get(key), 0, 0)).toEqual({ do: 'delete' });
+    expect({ done: state.isDone, watermark: state.watermark }).toEqual({ done: true, watermark: '10' });
+    cache.settle(cache.take(key) as Taken, 0, state);
+    expect({ done: state.isDone, watermark: state.watermark, isEmpty: cache.isEmpty }).toEqual({ done: true, watermark: '11', isEmpty: true });
   });
 
-  test('a parked object that changes before the rest of the first list is durable is waited for again', () => {
+  test('what an earlier process recorded as refused counts as settled, until it changes or somebody wants it tried again', () => {
+    const { cache, see } = world();
+    const state = cache.scope('');
+    cache.load({ key, uid: 'u1', revision: '4' }, 'keep');
+    cache.loadParked({ key, uid: 'u1', revision: '7' });
+    state.resume({ watermark: '9', listedAt: 1, heardAt: 2 });
+    expect(state.record('pods', origin('form'))).toMatchObject({ watermark: '9', complete: true, objects: 1 });
+    expect(decide(cache.get(key), 0, 0)).toEqual({ do: 'parked' });
+    expect(see('7')).toBe('clean');
+    expect(cache.retry(key, 0)).toBe(true);
+    expect(cache.retry(key, 0)).toBe(false);
+    expect(decide(cache.get(key), 0, 0)).toEqual({ do: 'read' });
+    expect(state.watermark).toBe('9');
+  });
+
+  test('a parked object that changes before the rest of the first list is durable is not waited for, but holds the watermark back', () => {
     const { cache, see } = world();
     const state = cache.scope('');
     const other = objectKey('ns', 'other');
@@ -191,33 +219,35 @@ describe('the watermark', () => {
     see('5');
     cache.see(state, { key: other, uid: 'u', revision: '6' }, 0, null, () => null);
     cache.park(cache.take(key) as Taken, state);
-    cache.sweep(state, '8', 0);
+    cache.sweep(state, '8', 0, everything);
     see('10');
-    cache.settle(cache.take(other) as Taken, 0, state);
+    cache.advance(state, '10');
     expect(state.isDone).toBe(false);
-    cache.settle(cache.take(key) as Taken, 0, state);
+    cache.settle(cache.take(other) as Taken, 0, state);
     expect({ done: state.isDone, watermark: state.watermark }).toEqual({ done: true, watermark: '8' });
+    cache.settle(cache.take(key) as Taken, 0, state);
+    expect({ done: state.isDone, watermark: state.watermark }).toEqual({ done: true, watermark: '10' });
   });
 
   test('a history that went back waits for everything again, but not for what is parked', () => {
     const { cache, see } = world();
     const state = cache.scope('');
     cache.beginList(state);
-    cache.sweep(state, '4', 0);
+    cache.sweep(state, '4', 0, everything);
     see('5');
     cache.park(cache.take(key) as Taken, state);
     cache.beginList(state, 'regressed');
     see('5');
     expect(state.isDone).toBe(false);
-    cache.sweep(state, '5', 0);
-    expect({ done: state.isDone, watermark: state.watermark }).toEqual({ done: true, watermark: null });
+    cache.sweep(state, '5', 0, everything);
+    expect({ done: state.isDone, watermark: state.watermark }).toEqual({ done: true, watermark: '5' });
   });
 
   test('it stays before the oldest change that is not durable, also when that is written again and again', () => {
     const { cache, see } = world();
     const state = cache.scope('');
     cache.beginList(state);
-    cache.sweep(state, '8', 0);
+    cache.sweep(state, '8', 0, everything);
     see('11');
     cache.advance(state, '11');
     const first = cache.take(key) as Taken;
@@ -239,11 +269,11 @@ describe('a history that went back', () => {
     cache.beginList(state);
     see('1000', 'before');
     cache.see(state, { key: other, uid: 'u9', revision: '1001' }, 0, null, () => null);
-    cache.sweep(state, '1001', 0);
+    cache.sweep(state, '1001', 0, everything);
     cache.beginList(state, 'regressed');
     expect(state.watermark).toBeNull();
     expect(see('205', 'after')).toBe('modified');
-    expect(cache.sweep(state, '206', 0)).toEqual([other]);
+    expect(cache.sweep(state, '206', 0, everything)).toEqual([other]);
     expect(cache.take(key)).toMatchObject({ uid: 'after', revision: '205', regressed: true });
     expect(see('207', 'after')).toBe('modified');
     expect(see('206', 'after')).toBe('older');
@@ -258,7 +288,7 @@ describe('a history that went back', () => {
     cache.abortList(state);
     cache.beginList(state, 'regressed');
     expect(cache.isAheadOf(state, '205')).toBe(false);
-    expect(cache.sweep(state, '205', 0)).toEqual([key]);
+    expect(cache.sweep(state, '205', 0, everything)).toEqual([key]);
   });
 });
 
@@ -269,11 +299,11 @@ describe('what a history that went back leaves behind', () => {
       const state = cache.scope('');
       cache.beginList(state);
       see('1000', 'before');
-      cache.sweep(state, '1001', 0);
+      cache.sweep(state, '1001', 0, everything);
       cache.settle(cache.take(key) as Taken, 0, state);
       if (isGoneBefore) cache.remove(state, key, 'before', '1002', 0);
       cache.beginList(state, 'regressed');
-      cache.sweep(state, '205', 0);
+      cache.sweep(state, '205', 0, everything);
       expect(see('206', 'after')).toBe('added');
       expect(cache.take(key)).toMatchObject({ uid: 'after', revision: '206', regressed: true, gone: false });
     }
@@ -283,12 +313,12 @@ describe('what a history that went back leaves behind', () => {
     const { cache, see } = world();
     const state = cache.scope('');
     cache.beginList(state);
-    cache.sweep(state, '1000', 0);
+    cache.sweep(state, '1000', 0, everything);
     see('1001', 'before');
     cache.beginList(state, 'regressed');
     see('205', 'after');
-    cache.sweep(state, '206', 0);
-    expect(state.record('maps', 'form')).toMatchObject({ watermark: null, complete: false });
+    cache.sweep(state, '206', 0, everything);
+    expect(state.record('maps', origin('form'))).toMatchObject({ watermark: null, complete: false });
     cache.settle(cache.take(key) as Taken, 0, state);
     expect(state.watermark).toBe('206');
   });
@@ -298,12 +328,12 @@ describe('what a history that went back leaves behind', () => {
       const { cache, pool, see } = world();
       const state = cache.scope('');
       cache.beginList(state);
-      cache.sweep(state, '100', 0);
+      cache.sweep(state, '100', 0, everything);
       see('205', 'before');
       const late = cache.take(key) as Taken;
       cache.beginList(state, 'regressed');
       cache.see(state, { key, uid: 'after', revision: '205' }, 0, null, () => null);
-      cache.sweep(state, '206', 0);
+      cache.sweep(state, '206', 0, everything);
       if (end === 'settle') cache.settle(late, 0, state);
       else cache.giveBack(late, state, true);
       expect(cache.get(key)).toMatchObject({ uid: 'after', body: null, settled: null, regressed: true });
@@ -466,7 +496,7 @@ test('whatever happens in whatever order, the rows end equal to the cluster, the
       const relist = (): void => {
         cache.beginList(state);
         for (const [target, object] of cluster) cache.see(state, { key: target, ...object }, 0, null, body);
-        cache.sweep(state, String(revision), 0);
+        cache.sweep(state, String(revision), 0, everything);
       };
       const checkWatermark = (): void => {
         if (state.watermark === null) return;
@@ -532,4 +562,119 @@ test('whatever happens in whatever order, the rows end equal to the cluster, the
     }),
     { numRuns: 500 },
   );
+});
+
+describe('a deletion that the fence holds', () => {
+  const [one, two] = [objectKey('ns', 'one'), objectKey('ns', 'two')];
+  const held = (): { cache: ObjectCache; state: ReturnType<ObjectCache['scope']> } => {
+    const cache = new ObjectCache(['']);
+    const state = cache.scope('');
+    for (const target of [one, two]) cache.load({ key: target, uid: target, revision: '4' }, 'keep');
+    cache.beginList(state);
+    expect(cache.sweep(state, '9', 0, nothing)).toEqual([]);
+    return { cache, state };
+  };
+
+  test('asks once for a pass, of how many rows', () => {
+    const asked: [number, number][] = [];
+    const cache = new ObjectCache(['a']);
+    for (const name of ['a/x', 'a/y', 'b/x', 'b/y', 'b/z'] as ObjectKey[]) cache.load({ key: name, uid: name, revision: '1' }, 'keep');
+    cache.dropOutside(0, (absent, known) => {
+      asked.push([absent, known]);
+      return 'hold';
+    });
+    const state = cache.scope('a');
+    cache.beginList(state);
+    cache.sweep(state, '9', 0, (absent, known) => {
+      asked.push([absent, known]);
+      return 'hold';
+    });
+    expect(asked).toEqual([
+      [3, 5],
+      [2, 5],
+    ]);
+    expect(cache.held).toBe(5);
+  });
+
+  test('leaves the rows, is not waited for, and keeps the watermark from going past it', () => {
+    const { cache, state } = held();
+    expect({ held: cache.held, keys: cache.heldKeys(), size: cache.size }).toEqual({ held: 2, keys: [one, two], size: 0 });
+    expect(decide(cache.get(one), 0, 0)).toEqual({ do: 'parked' });
+    expect({ done: state.isDone, watermark: state.watermark }).toEqual({ done: true, watermark: null });
+    expect(state.positions.oldestAwaited()).toBeNull();
+  });
+
+  test('happens once it is released', () => {
+    const { cache, state } = held();
+    for (const target of cache.heldKeys()) expect(cache.release(target)).toBe(true);
+    expect(cache.release(one)).toBe(false);
+    expect(decide(cache.get(one), 0, 0)).toEqual({ do: 'delete' });
+    for (const target of [one, two]) cache.settle(cache.take(target) as Taken, 0, state);
+    expect({ held: cache.held, isEmpty: cache.isEmpty, watermark: state.watermark }).toEqual({ held: 0, isEmpty: true, watermark: '9' });
+  });
+
+  test('is forgotten for an object that is seen again', () => {
+    const { cache, state } = held();
+    expect(cache.see(state, { key: one, uid: one, revision: '4' }, 0, null, () => null)).toBe('added');
+    expect({ held: cache.held, keys: cache.heldKeys(), size: cache.size }).toEqual({ held: 1, keys: [two], size: 1 });
+    cache.settle(cache.take(one) as Taken, 0, state);
+    expect(state.watermark).toBeNull();
+  });
+
+  test('is judged again with the next pass, as a whole', () => {
+    const { cache, state } = held();
+    const three = objectKey('ns', 'three');
+    cache.load({ key: three, uid: 'u3', revision: '5' }, 'keep');
+    cache.beginList(state);
+    expect(cache.sweep(state, '12', 0, (absent) => (absent === 3 ? 'delete' : 'hold'))).toEqual([one, two, three]);
+    expect(cache.held).toBe(0);
+  });
+
+  test('stays held when a write that was under way fails', () => {
+    const cache = new ObjectCache(['']);
+    const state = cache.scope('');
+    cache.beginList(state);
+    cache.sweep(state, '3', 0, everything);
+    cache.see(state, { key: one, uid: one, revision: '4' }, 0, null, () => null);
+    const taken = cache.take(one) as Taken;
+    cache.beginList(state);
+    cache.sweep(state, '9', 0, nothing);
+    cache.giveBack(taken, state, true);
+    expect(decide(cache.get(one), 0, 0)).toEqual({ do: 'parked' });
+    expect({ held: cache.held, watermark: state.watermark }).toEqual({ held: 1, watermark: '3' });
+    cache.release(one);
+    expect(decide(cache.get(one), 0, 0)).toEqual({ do: 'delete' });
+    cache.settle(cache.take(one) as Taken, 0, state);
+    expect(state.watermark).toBe('9');
+  });
+});
+
+describe('a row that the audit found wrong', () => {
+  test('is written again whatever it holds, at the same revision, and the key is dirty until then', () => {
+    const { cache, see } = world();
+    const state = cache.scope('');
+    cache.load({ key, uid: 'u1', revision: '4' }, 'keep');
+    state.resume({ watermark: '9', listedAt: null, heardAt: null });
+    expect(cache.doubt(key, 0)).toBe(true);
+    expect(decide(cache.get(key), 0, 0)).toEqual({ do: 'read' });
+    expect(see('4')).toBe('clean');
+    const taken = cache.take(key) as Taken;
+    expect(taken).toMatchObject({ regressed: true, revision: '4' });
+    cache.settle(taken, 0, state);
+    expect(decide(cache.get(key), 0, 0)).toEqual({ do: 'nothing' });
+    expect(cache.doubt(objectKey('shop', 'nobody'), 0)).toBe(false);
+  });
+
+  test('goes when nobody knows its object, whatever its revision', () => {
+    const { cache } = world();
+    const state = cache.scope('');
+    expect(cache.adopt({ key, uid: 'u1', revision: '4' }, 0)).toBe(true);
+    expect(cache.adopt({ key, uid: 'u1', revision: '4' }, 0)).toBe(false);
+    expect(cache.size).toBe(0);
+    expect(decide(cache.get(key), 0, 0)).toEqual({ do: 'delete' });
+    const taken = cache.take(key) as Taken;
+    expect({ uids: cache.storedUids(key), taken }).toMatchObject({ uids: ['u1'], taken: { gone: true, regressed: true } });
+    cache.settle(taken, 0, state);
+    expect(cache.isEmpty).toBe(true);
+  });
 });

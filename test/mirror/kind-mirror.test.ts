@@ -4,7 +4,7 @@ import { storedForm } from '../../src/mirror/forms.ts';
 import type { ScopeRecord, Write } from '../../src/storage/storage.ts';
 import { parsePath } from '../../src/transform/paths.ts';
 import { settled } from '../support/manual-clock.ts';
-import { MirrorWorld, planOf } from './world.ts';
+import { MirrorWorld, planOf, SECRET_KEY } from './world.ts';
 
 /** Rows of an earlier run, as storage held them when the process began. */
 function holds(world: MirrorWorld, key: string, uid: string, revision: string): void {
@@ -314,7 +314,7 @@ describe('a form of rows that changed while nobody ran', () => {
     await world.pass(60_000);
     expect(open(world)).toEqual([]);
     await world.mirror.flush();
-    expect(stored(world)).toEqual([storedForm(MASKED)]);
+    expect(stored(world)).toEqual([storedForm(MASKED, SECRET_KEY)]);
     expect(world.storage.log).toHaveLength(12);
     await world.restart();
     await world.pass(60_000);
@@ -334,7 +334,7 @@ describe('a form of rows that changed while nobody ran', () => {
       await world.pass(60_000);
       expect(open(world).sort()).toEqual(left);
       await world.mirror.flush();
-      expect(stored(world)).toEqual([storedForm(plan)]);
+      expect(stored(world)).toEqual([storedForm(plan, SECRET_KEY)]);
       await world.stop();
     }
   });
@@ -380,7 +380,7 @@ describe('a form of rows that changed while nobody ran', () => {
     await world.pass(5_000);
     expect(world.storage.log).toHaveLength(written);
     await world.mirror.flush();
-    expect(world.storage.records.map(({ scope, stored: form }) => ({ scope, form }))).toEqual([{ scope: '', form: storedForm(planOf()) }]);
+    expect(world.storage.records.map(({ scope, stored: form }) => ({ scope, form }))).toEqual([{ scope: '', form: storedForm(planOf(), SECRET_KEY) }]);
     await world.stop();
   });
 });

@@ -13,6 +13,7 @@ const named = (done: Reconciliation): Record<string, readonly string[]> => {
   return Object.fromEntries(Object.entries(all).filter(([, list]) => list.length > 0));
 };
 
+const KEY = new Uint8Array(32);
 const NOTHING: Situation = { running: new Map(), wanted: new Map(), left: new Set(), broken: [], stored: [], missing: new Set() };
 
 test.each<[string, Partial<Situation>, Record<string, readonly string[]>]>([
@@ -43,10 +44,14 @@ test.each<[string, Partial<Situation>, Record<string, readonly string[]>]>([
 });
 
 test('rows are rewritten when the same object gives other bytes, and only then', () => {
-  const form = storedForm(plan('a'));
+  const form = storedForm(plan('a'), KEY);
   expect(form).toMatch(/^[0-9a-f]{32}$/);
-  expect(storedForm(plan('a', { workers: 3, scopes: ['x'], fingerprint: 'other' }))).toBe(form);
-  expect(storedForm(plan('a', { secrets: 'hashed' }))).not.toBe(form);
-  expect(storedForm(plan('a', { mask: [parsePath('data.value')] }))).not.toBe(form);
-  expect(storedForm(plan('a', { kind: { ...plan('a').kind, version: 'v2' } }))).not.toBe(form);
+  expect(storedForm(plan('a', { workers: 3, scopes: ['x'], fingerprint: 'other' }), KEY)).toBe(form);
+  const hashed = storedForm(plan('a', { secrets: 'hashed' }), KEY);
+  expect(hashed).not.toBe(form);
+  // Another key gives other hashes; where nothing is hashed it changes nothing.
+  expect(storedForm(plan('a', { secrets: 'hashed' }), new Uint8Array(16))).not.toBe(hashed);
+  expect(storedForm(plan('a'), new Uint8Array(16))).toBe(form);
+  expect(storedForm(plan('a', { mask: [parsePath('data.value')] }), KEY)).not.toBe(form);
+  expect(storedForm(plan('a', { kind: { ...plan('a').kind, version: 'v2' } }), KEY)).not.toBe(form);
 });

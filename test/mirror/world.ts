@@ -6,6 +6,7 @@ import { type Random, seededRandom } from '../../src/kit/random.ts';
 import type { ObjectKey } from '../../src/model/key.ts';
 import type { Kind } from '../../src/model/kind.ts';
 import { KindMirror, type KindMirrorOptions } from '../../src/mirror/kind-mirror.ts';
+import type { HistoryMark } from '../../src/mirror/history-guard.ts';
 import { KindMetrics } from '../../src/mirror/metrics.ts';
 import { ManualClock, settled } from '../support/manual-clock.ts';
 import { ScriptedCluster } from '../support/scripted-cluster.ts';
@@ -21,6 +22,8 @@ export const MAPS: Kind = {
   shortNames: ['cm'],
   categories: [],
 };
+
+export const SECRET_KEY = new Uint8Array();
 
 export function planOf(changes: Partial<KindPlan> = {}): KindPlan {
   return {
@@ -50,6 +53,8 @@ export class MirrorWorld {
   readonly storage: FaultyStorage;
   readonly pool: SlabPool;
   mirror: KindMirror;
+  /** What a start is told of the cluster's history; by default nothing that would let it go on from a watermark. */
+  history: HistoryMark = { identity: null, revision: null };
   /** How long an answer to a get or a page is under way, after it was made. */
   answerMs: () => number = () => 0;
   /** Thrown by the next gets; null lets them through. */
@@ -80,7 +85,9 @@ export class MirrorWorld {
       cluster: this.#slowed(),
       storage,
       pool,
-      secretKey: new Uint8Array(),
+      secretKey: SECRET_KEY,
+      history: this.history,
+      fence: () => 'delete',
       clock,
       random,
       log: silentLogger,

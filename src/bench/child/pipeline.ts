@@ -34,6 +34,8 @@ const mirror = new KindMirror({
   storage: createNullStorage(),
   pool,
   secretKey: new Uint8Array(32),
+  history: { identity: null, revision: null },
+  fence: () => 'delete',
   clock,
   random: systemRandom,
   log: silentLogger,
