@@ -1,6 +1,7 @@
 import type { RawObject } from '../model/raw-object.ts';
 import { isRevision, type Revision } from '../model/revision.ts';
 import { KeptJson } from './kept-json.ts';
+import { newestManagedTime } from './managed-times.ts';
 import { asBuffer, decodeString, viewOf, Words } from './text.ts';
 import { fail, hopValue, INCOMPLETE, skipColon, skipKey, skipSpace, skipValue } from './walk.ts';
 
@@ -74,6 +75,7 @@ export class ObjectScanner implements RawObject {
   readonly #namespaceAt = new Span();
   readonly #uidAt = new Span();
   readonly #revisionAt = new Span();
+  readonly #managedAt = new Span();
   #hasMetadata = false;
   #isChecked = false;
 
@@ -183,6 +185,12 @@ export class ObjectScanner implements RawObject {
     }
   }
 
+  /** Reads the times of what was cut: only when asked, for it costs a walk over them. */
+  writtenAt(): number | null {
+    const { at, end } = this.#managedAt;
+    return at === -1 ? null : newestManagedTime(this.#bytes, at, end);
+  }
+
   /** Writes the JSON to keep. */
   copyTo(target: Uint8Array, at: number): void {
     this.#kept.copyTo(target, at);
@@ -200,6 +208,7 @@ export class ObjectScanner implements RawObject {
     this.#bytes = NOTHING;
     this.#data = NO_DATA;
     this.#kept.release();
+    this.#managedAt.clear();
     this.#problem = 'nothing was scanned';
   }
 
@@ -209,6 +218,7 @@ export class ObjectScanner implements RawObject {
     this.#namespaceAt.clear();
     this.#uidAt.clear();
     this.#revisionAt.clear();
+    this.#managedAt.clear();
   }
 
   /** Walks `metadata`, an object that begins at `open`. */
@@ -236,6 +246,7 @@ export class ObjectScanner implements RawObject {
       if (c !== COMMA && c !== CLOSE_BRACE) fail(data, i, '"," or "}"');
 
       if (which === 4) {
+        this.#managedAt.set(at, valueEnd);
         if (keeps) this.#kept.cut(commaAt, valueEnd);
         else this.#kept.cut(keyAt, c === COMMA ? i + 1 : valueEnd);
       } else {

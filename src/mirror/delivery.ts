@@ -1,6 +1,7 @@
 import type { SlabPool } from '../cache/body-pool.ts';
 import { type Fence, isDirty, type ObjectCache, type Verdict } from '../cache/object-cache.ts';
 import type { ScopeState } from '../cache/scope.ts';
+import { WriteOrder, type WriteTimes } from '../cache/write-times.ts';
 import type { Body, ByteSource } from '../model/body.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
@@ -26,6 +27,7 @@ export interface DeliveryParts {
   /** Null when the bytes pass untouched. */
   readonly transform: Transform | null;
   readonly metrics: KindMetrics;
+  readonly writeTimes: WriteTimes;
   readonly clock: Clock;
   readonly log: Logger;
   readonly fence: Fence;
@@ -58,9 +60,12 @@ export class Delivery {
 
   /** Where the reflector of one scope delivers. `relist` asks it for a whole list of a history that went back. */
   sink(state: ScopeState, relist: () => void): ReflectorSink {
-    const { cache, clock, pool, metrics, log, fence, onSeen, onStatus, onListing } = this.#parts;
+    const { cache, clock, pool, metrics, writeTimes, log, fence, onSeen, onStatus, onListing } = this.#parts;
     /** An item of the running list could not be read, so its key is unknown: absence from this list proves nothing. */
     let isDoubtful = false;
+    /** Made when first asked: what was on record is only known then. */
+    let order: WriteOrder | null = null;
+    const orderOf = (): WriteOrder => (order ??= new WriteOrder(state.listedAt));
     const damaged = (cause: unknown): void => {
       isDoubtful = true;
       this.#damaged++;
@@ -71,6 +76,8 @@ export class Delivery {
         isDoubtful = false;
         this.#now = clock.now();
         cache.beginList(state, reason === 'regressed' ? 'regressed' : 'continued');
+        orderOf().listBegan(clock.wall());
+        if (reason === 'regressed') writeTimes.clear();
         metrics.lists[reason].inc();
         onListing(state);
       },
@@ -78,6 +85,8 @@ export class Delivery {
         try {
           // After the first list a list brings what a watch missed: changes as live as any (PQ-S2, CT-T19).
           this.#deliver(state, object, from === 'list' && !state.complete ? BACKGROUND : LIVE);
+          // What a list brings may have been written long ago.
+          if (from === 'watch' && writeTimes.isDue(this.#now)) this.#sample(object, orderOf());
         } catch (cause) {
           // What a rule must look into and cannot parse; anything else is a bug of ours, for the reflector to report.
           if (!(cause instanceof SyntaxError)) throw cause;
@@ -100,6 +109,7 @@ export class Delivery {
         const priority = state.complete ? LIVE : BACKGROUND;
         const swept = isDoubtful ? cache.keep(state, revision) : cache.sweep(state, revision, clock.now(), fence);
         state.listedAt = clock.wall();
+        orderOf().listEnded();
         for (const key of swept) this.#settle('deleted', key, priority);
       },
       listAbort: () => cache.abortList(state),
@@ -148,6 +158,16 @@ export class Delivery {
     const verdict = cache.see(state, meta, this.#now, content, this.#store);
     this.#settle(verdict, key, priority);
     onSeen(key);
+  }
+
+  /** Remembers when a change that waits to be written here was written there. */
+  #sample(object: RawObject, order: WriteOrder): void {
+    const { cache, clock, writeTimes } = this.#parts;
+    const key = objectKey(object.namespace, object.name);
+    const known = cache.get(key);
+    if (known === undefined || known.pending === null || known.gone || known.revision !== object.revision) return;
+    const at = object.writtenAt();
+    if (at !== null && order.fits(at, clock.wall())) writeTimes.note(key, object.revision, at);
   }
 
   #settle(verdict: Verdict, key: ObjectKey, priority: number): void {

@@ -1,6 +1,7 @@
 import { type Fence, ObjectCache } from '../cache/object-cache.ts';
 import type { SlabPool } from '../cache/body-pool.ts';
 import type { RowOrigin, ScopeState } from '../cache/scope.ts';
+import { WriteTimes } from '../cache/write-times.ts';
 import type { Cluster, ListQuery } from '../cluster/cluster.ts';
 import type { KindPlan } from '../config/plan.ts';
 import { ListReader } from '../json/list-reader.ts';
@@ -80,6 +81,7 @@ export class KindMirror {
     this.#origin = { form: storedForm(plan, options.secretKey), rules: rulesOf(plan), identity: options.history.identity };
     this.cache = new ObjectCache(plan.scopes);
     this.queue = createWorkQueue({ name: this.id, clock, random, metrics: metrics.queue });
+    const writeTimes = new WriteTimes();
     const common = { kind: this.kind, cache: this.cache, queue: this.queue, clock, log: this.#log };
     this.#refill = new Refill({
       ...common,
@@ -96,6 +98,7 @@ export class KindMirror {
       pool: options.pool,
       transform: createTransform(plan, { secretKey: options.secretKey }),
       metrics,
+      writeTimes,
       clock,
       log: this.#log,
       fence: options.fence,
@@ -112,6 +115,7 @@ export class KindMirror {
       storage,
       parked: this.parked,
       events: metrics,
+      writeTimes,
       readAgain: (key) => this.#refill.request(key),
       isCrowded: () => options.pool.usedBytes > options.pool.limitBytes * LIST_SHARE,
       records: () => this.#records(),
@@ -215,6 +219,11 @@ export class KindMirror {
   /** Keys whose newest state is not durable: queued, held, waiting for a deadline or for their body. */
   get unsettled(): number {
     return this.queue.length + this.queue.held + this.queue.waiting + this.#refill.waiting;
+  }
+
+  /** Nobody asks for the kind any more: it only removes its rows. */
+  get isLeaving(): boolean {
+    return !this.#options.plan.mirror;
   }
 
   get workers(): number {

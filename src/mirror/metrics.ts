@@ -22,12 +22,16 @@ export interface KindGauges {
 /** 1 ms to 2 minutes, in seconds: a commit takes milliseconds, an outage minutes. */
 const LATENCY_BUCKETS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 30, 60, 120];
 
+/** 1 s to 1 hour: managedFields know whole seconds only, so a finer bound would say nothing. */
+const WRITTEN_BUCKETS = [1, 2, 3, 5, 10, 20, 40, 80, 160, 320, 640, 1800, 3600];
+
 /** What one kind counts; kept when the kind is started anew, so that counters never go back. */
 export class KindMetrics {
   readonly changes = { added: new Tally(), modified: new Tally(), deleted: new Tally() };
   readonly lists: Record<ListReason, Tally> = { first: new Tally(), expired: new Tally(), regressed: new Tally(), rules: new Tally(), audit: new Tally() };
   readonly writes = { put: outcomeTallies(), delete: outcomeTallies() };
   readonly latency = new Buckets(LATENCY_BUCKETS);
+  readonly written = new Buckets(WRITTEN_BUCKETS);
   readonly queue = {
     adds: new Tally(),
     retries: new Tally(),
@@ -41,6 +45,10 @@ export class KindMetrics {
 
   stored(seconds: number): void {
     this.latency.observe(seconds);
+  }
+
+  writtenToStored(seconds: number): void {
+    this.written.observe(seconds);
   }
 }
 
@@ -70,6 +78,12 @@ export class Metrics {
       'From the receipt of the oldest change that a write covers until it was durable',
       'resource',
       (kind) => kind.latency,
+    );
+    this.#histogram(
+      'kubefold_written_to_stored_seconds',
+      'From the newest managedFields time of an object, by the clock of the API server and cut to whole seconds (so up to 1 s too long; 0 when that clock is ahead), until it was durable; of at most 100 watch events a second',
+      'resource',
+      (kind) => kind.written,
     );
     this.#histogram(QUEUE_METRICS.queueDuration, 'How long a key waited before it was taken', 'name', (kind) => kind.queue.queueDuration);
     this.#histogram(QUEUE_METRICS.workDuration, 'How long a key was held', 'name', (kind) => kind.queue.workDuration);

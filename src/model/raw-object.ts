@@ -12,4 +12,9 @@ export interface RawObject extends ByteSource {
   readonly name: string;
   readonly uid: string;
   readonly revision: Revision;
+  /**
+   * When the object was written last, in Unix milliseconds: the newest time of its managedFields, by the clock of the API server and cut to whole
+   * seconds. Null when it has none. A write that touches no field that anybody manages (the mark of a graceful deletion) leaves an earlier time.
+   */
+  writtenAt(): number | null;
 }

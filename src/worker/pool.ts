@@ -1,4 +1,5 @@
 import type { ObjectCache, Taken } from '../cache/object-cache.ts';
+import type { WriteTimes } from '../cache/write-times.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import type { Kind } from '../model/kind.ts';
@@ -16,6 +17,8 @@ export interface WorkerEvents {
   settled(op: Write['type'], outcome: Outcome['kind']): void;
   /** Seconds from the receipt of the oldest change a write covers until it was durable. */
   stored(seconds: number): void;
+  /** Seconds from when the oldest sampled change that a put covers was written in the cluster until it was durable; never less than 0. */
+  writtenToStored(seconds: number): void;
 }
 
 export interface WorkerPoolOptions {
@@ -27,6 +30,8 @@ export interface WorkerPoolOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly events: WorkerEvents;
+  /** Samples that wait to become durable. */
+  readonly writeTimes: WriteTimes;
   /** Asks for the JSON of an object that was let go; whoever reads it adds the key again. */
   readonly readAgain: (key: ObjectKey) => void;
   /** Whether bodies that wait take up so much room that one which cannot be written soon should be let go. */
@@ -147,7 +152,7 @@ export class WorkerPool {
 
   /** Decides one key. Returns the write to make, or null when the key was settled, put off or sent for reading; then it is done. */
   #prepare(key: ObjectKey): Job | null {
-    const { cache, queue, kind, clock, parked, isCrowded } = this.#options;
+    const { cache, queue, kind, clock, parked, writeTimes, isCrowded } = this.#options;
     const known = cache.get(key);
     const now = clock.now();
     const decision = decide(known, now, this.#minIntervalMs);
@@ -155,6 +160,7 @@ export class WorkerPool {
       case 'nothing': {
         const taken = cache.take(key);
         if (taken !== null) cache.settleNothing(taken, cache.scopeOf(key));
+        writeTimes.drop(key);
         parked.release(key);
         queue.forget(key);
         break;
@@ -191,7 +197,7 @@ export class WorkerPool {
             body: taken.body.bytes(),
             isChecked: taken.body.isChecked,
             rewrite: taken.rewrite,
-            regressed: taken.regressed,
+            force: taken.regressed,
           },
         };
       }
@@ -204,7 +210,7 @@ export class WorkerPool {
 
   /** One outcome, one switch. Returns the delay of a retry in milliseconds, else 0. */
   #settle({ taken, write }: Job, outcome: Outcome): number {
-    const { cache, queue, clock, parked, events } = this.#options;
+    const { cache, queue, clock, parked, events, writeTimes } = this.#options;
     const { key } = taken;
     const state = cache.scopeOf(key);
     const now = clock.now();
@@ -227,6 +233,7 @@ export class WorkerPool {
         parked.park(key, { uid: taken.uid, revision: taken.revision, error: outcome.error }, clock.wall());
         // A newer state may have come that differs only by what a rule ignores, and then nobody queued it.
         if (cache.park(taken, state) === 'changed') queue.add(key);
+        writeTimes.drop(key);
         queue.forget(key);
         this.#options.log.error('object was refused by storage and is parked until it changes', { key, error: outcome.error });
         return 0;
@@ -237,6 +244,11 @@ export class WorkerPool {
         outcome satisfies never;
     }
     if (taken.position !== null) events.stored((now - taken.position.at) / 1000);
+    if (taken.gone) writeTimes.drop(key);
+    else {
+      const writtenAt = writeTimes.settle(key, taken.revision);
+      if (writtenAt !== null) events.writtenToStored(Math.max(0, clock.wall() - writtenAt) / 1000);
+    }
     cache.settle(taken, now, state);
     parked.release(key);
     queue.forget(key);

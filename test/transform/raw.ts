@@ -12,6 +12,7 @@ export function rawOf(object: unknown): RawObject {
     uid: 'u',
     revision: '1',
     size: bytes.length,
+    writtenAt: () => null,
     copyTo: (target, at) => target.set(bytes, at),
   };
 }

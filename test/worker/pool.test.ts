@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { SlabPool } from '../../src/cache/body-pool.ts';
 import { isDirty, ObjectCache } from '../../src/cache/object-cache.ts';
+import { WriteTimes } from '../../src/cache/write-times.ts';
 import { silentLogger } from '../../src/kit/log.ts';
 import { seededRandom } from '../../src/kit/random.ts';
 import { type ObjectKey, objectKey } from '../../src/model/key.ts';
@@ -24,6 +25,8 @@ class World {
   readonly workers: WorkerPool;
   readonly settled: string[] = [];
   readonly latencies: number[] = [];
+  readonly writeTimes = new WriteTimes();
+  readonly writtenToStored: number[] = [];
   readonly readAgain: ObjectKey[] = [];
   isCrowded = false;
   onSettled = (): void => {};
@@ -45,7 +48,9 @@ class World {
           this.settled.push(`${op} ${outcome}`);
         },
         stored: (seconds) => void this.latencies.push(seconds),
+        writtenToStored: (seconds) => void this.writtenToStored.push(seconds),
       },
+      writeTimes: this.writeTimes,
       readAgain: (key) => void this.readAgain.push(key),
       isCrowded: () => this.isCrowded,
       records: () => [],
@@ -318,6 +323,63 @@ describe('workers', () => {
     await world.settle();
     expect(world.parked.size).toBe(0);
     expect(world.rows()['pods/ns/bad']).toBe('bad@3');
+  });
+
+  test('from written to stored: the oldest sample that a write covers counts, once, however often the write failed', async () => {
+    const world = new World();
+    const writtenAt = world.clock.wall() - 2_000;
+    let failures = 2;
+    world.storage.fault = () => (failures-- > 0 ? { outcome: { kind: 'retry', error: 'down' }, happened: false } : null);
+    world.put('a', 1);
+    world.writeTimes.note(objectKey('ns', 'a'), '1', writtenAt);
+    world.put('a', 2);
+    world.writeTimes.note(objectKey('ns', 'a'), '2', writtenAt + 1_000);
+    for (let turn = 0; turn < 3; turn++) await world.pass(10_000);
+    expect(world.writtenToStored).toHaveLength(1);
+    // Receipt was 2 s after the write; the rest is what the failures cost.
+    expect(world.writtenToStored[0]).toBeCloseTo(2 + (world.latencies[0] ?? Number.NaN), 6);
+    world.put('a', 3);
+    await world.pass(1_000);
+    expect(world.writtenToStored).toHaveLength(1);
+  });
+
+  test('from written to stored: a sample that came while an older state was being written waits for its own write', async () => {
+    const world = new World(1);
+    const key = objectKey('ns', 'a');
+    let open = (): void => {};
+    world.storage.gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    world.put('a', 1);
+    await world.settle();
+    world.put('a', 2);
+    world.writeTimes.note(key, '2', world.clock.wall() - 1_000);
+    world.storage.gate = new Promise<void>(() => {});
+    open();
+    await world.settle();
+    expect(world.latencies).toHaveLength(1);
+    expect(world.writtenToStored).toEqual([]);
+    expect(world.writeTimes.size).toBe(1);
+  });
+
+  test('from written to stored: a clock of the API server that is ahead counts as 0; what is refused, deleted or never written counts not at all', async () => {
+    const world = new World();
+    const note = (name: string, revision: string, at: number): void => world.writeTimes.note(objectKey('ns', name), revision, at);
+    world.put('ahead', 1);
+    note('ahead', '1', world.clock.wall() + 60_000);
+    await world.settle();
+    expect(world.writtenToStored).toEqual([0]);
+    world.storage.fault = ({ type }) => (type === 'put' ? { outcome: { kind: 'rejected', error: 'too large' }, happened: false } : null);
+    world.put('refused', 2);
+    note('refused', '2', world.clock.wall());
+    world.put('short', 3);
+    note('short', '3', world.clock.wall());
+    world.remove('short', 4);
+    world.remove('ahead', 5);
+    note('ahead', '4', world.clock.wall());
+    await world.settle();
+    expect(world.writtenToStored).toEqual([0]);
+    expect(world.writeTimes.size).toBe(0);
   });
 
   test('created and deleted before anybody looked is no write at all', async () => {
