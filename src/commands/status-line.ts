@@ -1,5 +1,8 @@
-import { copyAge, type MirrorStatus } from '../model/status.ts';
-import { ageText } from '../web/readiness.ts';
+import { copyAge, type MirrorStatus, silence } from '../model/status.ts';
+import { ageText, seconds } from '../web/readiness.ts';
+
+/** Some kind is heard every few seconds, if only by its bookmark; a longer silence is worth a word before it makes the copy old. */
+const SILENCE_WORTH_SAYING_MS = 20_000;
 
 /** What one line can say: progress while the first sync runs, afterwards how old the copy is. Pure: the rate comes from outside. */
 export function statusLine(status: MirrorStatus, changesPerSecond: number): string {
@@ -9,17 +12,19 @@ export function statusLine(status: MirrorStatus, changesPerSecond: number): stri
   const troubles = kinds.filter((kind) => kind.error !== null);
   const trouble = troubles[0] === undefined ? '' : ` · ${troubles.length} waiting: ${troubles[0].id}: ${troubles[0].error}`;
   const error = status.error === null ? '' : ` · ${status.error}`;
+  const silentMs = silence(status) ?? 0;
+  const silent = silentMs < SILENCE_WORTH_SAYING_MS ? '' : ` · nothing heard for ${seconds(silentMs)}`;
   switch (status.phase) {
     case 'connecting':
       return `connecting to ${status.address}${error}`;
     case 'syncing': {
       const complete = kinds.filter((kind) => kind.complete).length;
-      return `syncing ${complete}/${kinds.length} kinds · ${count(objects)} objects · ${count(changesPerSecond)}/s · ${count(unsettled)} to write${trouble}${error}`;
+      return `syncing ${complete}/${kinds.length} kinds · ${count(objects)} objects · ${count(changesPerSecond)}/s · ${count(unsettled)} to write${silent}${trouble}${error}`;
     }
     case 'live': {
       const parked = total(kinds.map((kind) => kind.parked));
       const waiting = unsettled === 0 ? '' : ` · ${count(unsettled)} to write`;
-      return `${ageText(copyAge(status))} · ${kinds.length} kinds · ${count(objects)} objects · ${count(changesPerSecond)} changes/s${waiting}${parked === 0 ? '' : ` · ${parked} parked`}${trouble}${error}`;
+      return `${ageText(copyAge(status))} · ${kinds.length} ${kinds.length === 1 ? 'kind' : 'kinds'} · ${count(objects)} objects · ${count(changesPerSecond)} changes/s${waiting}${silent}${parked === 0 ? '' : ` · ${parked} parked`}${trouble}${error}`;
     }
     case 'stopping':
       return `stopping · ${count(unsettled)} to write`;

@@ -1,6 +1,7 @@
 import type { Clock } from '../kit/clock.ts';
 import type { KindMirror } from './kind-mirror.ts';
 import type { KindStatus } from '../model/status.ts';
+import { watermarkLag } from './lag.ts';
 
 /** Whether every object of the first lists is durable, or parked: the rows are all of the kind that storage takes. */
 export function isComplete({ cache }: KindMirror): boolean {
@@ -18,11 +19,12 @@ export function kindStatus(mirror: KindMirror, clock: Clock): KindStatus {
   const heardAt = heard.length === 0 ? null : Math.min(...heard);
   const oldest = scopes.map((scope) => scope.positions.oldestAwaited()?.at).filter((at) => at !== undefined);
   const oldestPendingMs = oldest.length === 0 ? 0 : Math.max(0, now - Math.min(...oldest));
-  const silentMs = watching || heardAt === null ? 0 : clock.wall() - heardAt;
+  const silentMs = heardAt === null ? null : Math.max(0, clock.wall() - heardAt);
+  const lag = watermarkLag(scopes, now);
   const only = scopes[0];
   return {
     id: mirror.id,
-    state: waiting !== undefined ? 'waiting' : watching ? 'watching' : 'listing',
+    state: mirror.isLeaving ? 'leaving' : waiting !== undefined ? 'waiting' : watching ? 'watching' : 'listing',
     objects: mirror.cache.size,
     unsettled: mirror.unsettled,
     complete: isComplete(mirror),
@@ -33,8 +35,11 @@ export function kindStatus(mirror: KindMirror, clock: Clock): KindStatus {
     httpStatus: waiting?.at === 'waiting' ? waiting.httpStatus : null,
     oldestPendingMs,
     heardAt,
+    silentMs,
     watermark: scopes.length === 1 && only !== undefined ? only.watermark : null,
-    ageMs: Math.max(oldestPendingMs, silentMs),
+    lagRevisions: lag.revisions,
+    lagMs: lag.ms,
+    ageMs: Math.max(oldestPendingMs, watching ? 0 : (silentMs ?? 0)),
     workers: mirror.workers,
   };
 }

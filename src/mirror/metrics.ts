@@ -16,6 +16,8 @@ export interface KindGauges {
   readonly parked: number;
   readonly oldestPendingSeconds: number;
   readonly heardAtSeconds: number | null;
+  readonly lagRevisions: number | null;
+  readonly lagSeconds: number;
   readonly queue: QueueSnapshot;
 }
 
@@ -91,8 +93,25 @@ export class Metrics {
       this.#gauge({ name, help, label }, sources.kinds, read);
     gauge('kubefold_objects', 'Objects known', 'resource', (kind) => kind.objects);
     gauge('kubefold_parked', 'Objects that storage refused, waiting for a change or a person', 'resource', (kind) => kind.parked);
-    gauge('kubefold_oldest_pending_seconds', 'Age of the oldest change that is not durable', 'resource', (kind) => kind.oldestPendingSeconds);
+    gauge(
+      'kubefold_oldest_pending_seconds',
+      'Age of the oldest change that is not durable, except what is parked or held',
+      'resource',
+      (kind) => kind.oldestPendingSeconds,
+    );
     gauge('kubefold_heard_timestamp_seconds', 'When the API server was last heard', 'resource', (kind) => kind.heardAtSeconds);
+    gauge(
+      'kubefold_watermark_lag_revisions',
+      'Revisions of the cluster, of whatever kind, between the watermark and the newest one delivered; none while there is no watermark',
+      'resource',
+      (kind) => kind.lagRevisions,
+    );
+    gauge(
+      'kubefold_watermark_lag_seconds',
+      'How long the watermark has stood behind a change that is not durable, parked and held ones included',
+      'resource',
+      (kind) => kind.lagSeconds,
+    );
     gauge(QUEUE_METRICS.depth, 'Keys that are dirty', 'name', (kind) => kind.queue.depth);
     gauge(QUEUE_METRICS.unfinished, 'Sum of the ages of all keys held', 'name', (kind) => kind.queue.unfinishedSeconds);
     gauge(QUEUE_METRICS.longest, 'Age of the key held longest', 'name', (kind) => kind.queue.longestSeconds);

@@ -5,6 +5,7 @@ import type { KindPlan } from '../config/plan.ts';
 import { compileRules, off, planKind } from '../config/rules.ts';
 import type { Config } from '../config/schema.ts';
 import { unmatchedRules } from '../config/unmatched.ts';
+import { Alarm } from '../kit/alarm.ts';
 import { backoffDelay } from '../kit/backoff.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
@@ -52,7 +53,11 @@ export class Mirror {
   readonly #options: MirrorOptions;
   readonly #pool: SlabPool;
   readonly #guard: HistoryGuard;
+  /** When discovery is to be asked again. */
+  readonly #alarm: Alarm;
   readonly #kinds = new Map<KindId, Running>();
+  /** Kinds that nobody asks for any more, and whose rows stay until somebody confirms that they may go. */
+  readonly #leaving = new Map<KindId, KindMirror>();
   /** Kinds that discovery did not show the last time; the second time in a row they are gone. */
   #missing: ReadonlySet<KindId> = new Set();
   /** The discovery that the last reconciliation went by. */
@@ -68,15 +73,13 @@ export class Mirror {
   #phase: 'connecting' | 'running' | 'stopping' = 'connecting';
   #error: string | null = null;
   #isRefused = false;
-  #wake: (() => void) | null = null;
   /** Aborts when the end of the mirror must not wait any longer, whatever is being stopped or removed just then. Set by run(). */
   #hurry = new AbortController().signal;
-  /** Monotonic times at which discovery is to be asked again. */
-  #due: number[] = [];
 
   constructor(options: MirrorOptions) {
     this.#options = options;
     this.#config = options.config;
+    this.#alarm = new Alarm(options.clock);
     this.#guard = new HistoryGuard({
       ...options,
       onBroken: () => {
@@ -101,7 +104,7 @@ export class Mirror {
       while (!signal.aborted) {
         await this.#reconcile(signal).catch((cause: unknown) => this.#failedToReconcile(cause, signal));
         if (this.#phase === 'connecting') this.#phase = 'running';
-        await this.#nextDiscovery(signal);
+        await this.#alarm.wait(DISCOVER_EVERY_MS, signal);
         if (signal.aborted) break;
         await this.#discover(signal).catch((cause: unknown) => this.#failedToDiscover(cause, signal));
       }
@@ -110,8 +113,9 @@ export class Mirror {
     } finally {
       this.#phase = 'stopping';
       ended.abort();
-      await Promise.all([...this.#kinds.values()].map(({ mirror }) => mirror.stop(hurry)));
+      await Promise.all(this.#mirrors().map((mirror) => mirror.stop(hurry)));
       this.#kinds.clear();
+      this.#leaving.clear();
       // A flush may wait for storage, too.
       await untilAborted(flushing, hurry);
       await guarding;
@@ -137,7 +141,7 @@ export class Mirror {
       phase: this.#phase === 'running' ? (this.isReady() ? 'live' : 'syncing') : this.#phase,
       error: this.#error,
       isRefused: this.#isRefused,
-      kinds: [...this.#kinds.values()].map(({ mirror }) => kindStatus(mirror, clock)),
+      kinds: this.#mirrors().map((mirror) => kindStatus(mirror, clock)),
       left: this.#left,
       broken: this.#discovery.broken,
       warnings: this.refusedConfig === null ? this.#warnings : [this.refusedConfig, ...this.#warnings],
@@ -214,7 +218,7 @@ export class Mirror {
       wanted,
       left: new Set(left.map(({ id }) => id)),
       broken: this.#discovery.broken.map(({ groupVersion }) => groupVersion),
-      stored: await storage.kinds(),
+      stored: (await storage.kinds()).filter((id) => !this.#leaving.has(id)),
       // When discovery has failed the answer is the one from before, and proves no second absence.
       missing: this.#discovery === this.#judged ? new Set() : this.#missing,
     });
@@ -239,9 +243,17 @@ export class Mirror {
   }
 
   async #start(plan: KindPlan): Promise<void> {
+    // It is back: what its rows are is for a list to say.
+    await this.#leaving.get(plan.id)?.stop(this.#hurry);
+    this.#leaving.delete(plan.id);
+    const mirror = this.#create(plan);
+    await mirror.start();
+    this.#kinds.set(plan.id, { mirror, plan });
+  }
+
+  #create(plan: KindPlan): KindMirror {
     const { cluster, storage, clock, random, log } = this.#options;
-    const id = kindId(plan.kind);
-    const mirror = new KindMirror({
+    return new KindMirror({
       plan,
       cluster,
       storage,
@@ -253,13 +265,11 @@ export class Mirror {
       clock,
       random,
       log,
-      metrics: this.metrics.forKind(id),
+      metrics: this.metrics.forKind(plan.id),
       firstList: this.#config.reflector.firstList,
       onReconnect: () => this.#guard.reconnected(),
-      ...(FOLLOWED.has(id) ? { onChange: () => this.#askAgain(DISCOVER_AFTER_CHANGE_MS) } : {}),
+      ...(FOLLOWED.has(plan.id) ? { onChange: () => this.#askAgain(DISCOVER_AFTER_CHANGE_MS) } : {}),
     });
-    await mirror.start();
-    this.#kinds.set(id, { mirror, plan });
   }
 
   async #restart(plan: KindPlan): Promise<void> {
@@ -272,39 +282,28 @@ export class Mirror {
     await this.#start(plan);
   }
 
-  /** Stops a kind and removes its rows. */
+  /** Stops a kind and removes its rows, once they may go. */
   async #retire(id: KindId): Promise<void> {
-    const running = this.#kinds.get(id);
-    if (running !== undefined) await running.mirror.stop(this.#hurry);
+    await this.#kinds.get(id)?.mirror.stop(this.#hurry);
     this.#kinds.delete(id);
-    await this.#start(retiredPlan(id));
-    const retiring = this.#kinds.get(id)?.mirror;
-    await retiring?.stop(this.#hurry);
-    await retiring?.retire();
-    this.#kinds.delete(id);
+    const mirror = this.#create(retiredPlan(id));
+    await mirror.start();
+    if (mirror.cache.held > 0) this.#leaving.set(id, mirror);
+    else await this.#finish(mirror);
+  }
+
+  async #finish(mirror: KindMirror): Promise<void> {
+    await mirror.stop(this.#hurry);
+    await mirror.retire();
+  }
+
+  /** Every kind of which there are rows, those that leave included. */
+  #mirrors(): KindMirror[] {
+    return [...[...this.#kinds.values()].map(({ mirror }) => mirror), ...this.#leaving.values()];
   }
 
   #askAgain(delaysMs: readonly number[]): void {
-    const now = this.#options.clock.now();
-    this.#due.push(...delaysMs.map((delayMs) => now + delayMs));
-    this.#wake?.();
-  }
-
-  /** Waits until discovery is due. Asking in a burst of changes is folded: what is due by then is one asking. */
-  async #nextDiscovery(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
-    const last = clock.now() + DISCOVER_EVERY_MS;
-    while (!signal.aborted) {
-      const now = clock.now();
-      const due = Math.min(last, ...this.#due);
-      if (due <= now) break;
-      const waking = new AbortController();
-      this.#wake = () => waking.abort();
-      await clock.sleep(due - now, AbortSignal.any([signal, waking.signal]));
-      this.#wake = null;
-    }
-    const now = clock.now();
-    this.#due = this.#due.filter((due) => due > now);
+    for (const delayMs of delaysMs) this.#alarm.set(delayMs);
   }
 
   async #flushLoop(signal: AbortSignal): Promise<void> {
@@ -316,12 +315,19 @@ export class Mirror {
           .flush()
           .catch((cause: unknown) => log.warn('cannot commit how complete a kind is, will retry', { kind: mirror.id, error: messageOf(cause) }));
       }
+      for (const [id, mirror] of this.#leaving) {
+        if (mirror.cache.held > 0) continue;
+        this.#leaving.delete(id);
+        await this.#finish(mirror).catch((cause: unknown) =>
+          log.warn('cannot remove the record of a kind that is not mirrored any more', { kind: id, error: messageOf(cause) }),
+        );
+      }
     }
   }
 
   #gauges(): KindGauges[] {
     const { clock } = this.#options;
-    return [...this.#kinds.values()].map(({ mirror }) => {
+    return this.#mirrors().map((mirror) => {
       const status = kindStatus(mirror, clock);
       return {
         id: mirror.id,
@@ -329,6 +335,8 @@ export class Mirror {
         parked: status.parked,
         oldestPendingSeconds: status.oldestPendingMs / 1000,
         heardAtSeconds: status.heardAt === null ? null : status.heardAt / 1000,
+        lagRevisions: status.lagRevisions,
+        lagSeconds: status.lagMs / 1000,
         queue: mirror.queue.snapshot(),
       };
     });

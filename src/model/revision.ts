@@ -18,3 +18,8 @@ export function compareRevisions(a: Revision, b: Revision): number {
 export function isNewer(a: Revision, than: Revision): boolean {
   return compareRevisions(a, than) > 0;
 }
+
+/** How many revisions `to` is ahead of `from`, for people: exact up to 2^53, and 0 when it is not ahead. All kinds of a cluster count in one row. */
+export function revisionsBetween(from: Revision, to: Revision): number {
+  return isNewer(to, from) ? Number(BigInt(to) - BigInt(from)) : 0;
+}

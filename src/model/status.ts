@@ -5,7 +5,8 @@ import type { Revision } from './revision.ts';
 /** One kind, as status line, readiness and metrics see it. */
 export interface KindStatus {
   readonly id: KindId;
-  readonly state: 'listing' | 'watching' | 'waiting';
+  /** `leaving`: nobody asks for it any more, and its rows wait for somebody to confirm that they may go. */
+  readonly state: 'listing' | 'watching' | 'waiting' | 'leaving';
   /** Objects known. */
   readonly objects: number;
   /** Keys whose newest state is not durable. */
@@ -20,12 +21,19 @@ export interface KindStatus {
   /** Why it waits, when it does. */
   readonly error: string | null;
   readonly httpStatus: number | null;
-  /** Age of the oldest change that is not durable; 0 when there is none. */
+  /** Age of the oldest change that is not durable and does not wait for a person; 0 when there is none. */
   readonly oldestPendingMs: number;
-  /** Unix ms of the last sign of life. */
+  /** Unix ms of the last sign of life, and how long ago that is; null before the first. Of several scopes, the one heard longest ago counts. */
   readonly heardAt: number | null;
+  readonly silentMs: number | null;
   readonly watermark: Revision | null;
-  /** 0 while every scope is watched and everything is durable; else how old the rows may be, in milliseconds. */
+  /**
+   * How many revisions of the cluster the watermark is behind the newest one delivered, null while there is no watermark; and for how long it has
+   * stood behind a change that is not durable. Unlike `oldestPendingMs` this counts what waits for a person: a restart goes on from before it.
+   */
+  readonly lagRevisions: number | null;
+  readonly lagMs: number;
+  /** 0 while every scope is watched and everything is durable that does not wait for a person; else how old the rows may be, in milliseconds. */
   readonly ageMs: number;
   readonly workers: number;
 }
@@ -49,6 +57,12 @@ export interface MirrorStatus {
   readonly pendingBytes: number;
 }
 
+/**
+ * A quiet watch is heard every minute or two. When no kind at all was heard for so long, the connection may be dead although nobody closed it, so the
+ * copy is only known to be as new as what was heard last.
+ */
+const SILENCE_MS = 90_000;
+
 /** How old the copy may be, in milliseconds: as old as its oldest kind. Null before the first sync is durable. */
 export function copyAge(status: MirrorStatus): number | null {
   if (status.kinds.length === 0 || status.phase === 'connecting') return null;
@@ -57,7 +71,14 @@ export function copyAge(status: MirrorStatus): number | null {
     if (!kind.complete) return null;
     oldest = Math.max(oldest, kind.ageMs);
   }
-  return oldest;
+  const silentMs = silence(status) ?? 0;
+  return silentMs > SILENCE_MS ? Math.max(oldest, silentMs) : oldest;
+}
+
+/** How long ago the API server was heard last, for whichever kind, in milliseconds; null when it was not. */
+export function silence(status: MirrorStatus): number | null {
+  const silent = status.kinds.map((kind) => kind.silentMs).filter((ms) => ms !== null);
+  return silent.length === 0 ? null : Math.min(...silent);
 }
 
 /** Whether every kind that rules ask for is complete and durable, except what is parked. */

@@ -125,11 +125,13 @@ export const STATUS_PAGE = `<!doctype html>
     const sum = (key) => kinds.reduce((total, kind) => total + kind[key], 0);
     const complete = kinds.filter((kind) => kind.complete).length;
     const isComplete = kinds.length > 0 && complete === kinds.length;
-    const oldest = isComplete ? Math.max(...kinds.map((kind) => kind.ageMs)) : null;
+    // As copyAge() says: when no kind at all was heard for long, the copy is only known to be as new as what was heard last.
+    const heard = kinds.map((kind) => kind.silentMs).filter((ms) => ms !== null), silentMs = heard.length === 0 ? 0 : Math.min(...heard);
+    const oldest = isComplete ? Math.max(...kinds.map((kind) => kind.ageMs), silentMs > 90000 ? silentMs : 0) : null;
     document.title = status.cluster + ' · kubefold';
     set('cluster', status.cluster);
     set('phase', status.phase, status.phase === 'live' && status.error === null ? 'good' : status.phase === 'connecting' || status.error !== null ? 'bad' : 'warm');
-    set('line', count(sum('objects')) + ' objects of ' + kinds.length + ' kinds, from ' + status.address);
+    set('line', count(sum('objects')) + ' objects of ' + kinds.length + ' kinds, from ' + status.address + (silentMs < 20000 ? '' : ', nothing heard for ' + age(silentMs)));
     set('age', oldest === null ? complete + ' of ' + kinds.length + ' kinds' : age(oldest), oldest === null ? 'warm' : oldest < 1000 ? 'good' : oldest < 60000 ? 'warm' : 'bad');
     if (oldest !== null) chart('age-chart', [Math.max(0, oldest - 1000)]);
     set('unsettled', count(sum('unsettled')));
@@ -147,7 +149,7 @@ export const STATUS_PAGE = `<!doctype html>
       cell(row, kind.complete ? age(kind.ageMs) : 'not complete', kind.complete && kind.ageMs < 1000 ? 'n' : 'n warm');
       cell(row, kind.watermark ?? '–', 'n wide quiet');
       cell(row, kind.workers, 'n wide quiet');
-      cell(row, [kind.error, kind.parked ? kind.parked + ' parked' : '', kind.damaged ? kind.damaged + ' unreadable' : ''].filter(Boolean).join(', '), 'bad');
+      cell(row, [kind.error, kind.lagMs < 1000 ? '' : 'watermark waits for ' + age(kind.lagMs) + (kind.lagRevisions === null ? '' : ', ' + count(kind.lagRevisions) + ' revisions behind'), kind.parked ? kind.parked + ' parked' : '', kind.damaged ? kind.damaged + ' unreadable' : ''].filter(Boolean).join(', '), 'bad');
     }
     body.id = 'kinds';
     at('kinds').replaceWith(body);

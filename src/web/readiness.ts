@@ -21,12 +21,18 @@ function kindLine(kind: KindStatus): string {
   const mark = kind.complete ? '+' : ' ';
   const facts = [`${kind.objects} objects`, kind.state];
   if (kind.watermark !== null) facts.push(`complete to ${kind.watermark}`);
+  if (kind.silentMs !== null) facts.push(`heard ${seconds(kind.silentMs)} ago`);
   if (kind.unsettled > 0) facts.push(`${kind.unsettled} to write, oldest ${seconds(kind.oldestPendingMs)}`);
   if (kind.parked > 0)
     facts.push(`${kind.parked} parked${kind.firstParked === null ? '' : `, the first is ${kind.firstParked.key}: ${kind.firstParked.error}`}`);
+  if (kind.lagMs >= 1_000) facts.push(`the watermark waits for ${seconds(kind.lagMs)}${behind(kind.lagRevisions)}`);
   if (kind.damaged > 0) facts.push(`${kind.damaged} unreadable`);
   if (kind.error !== null) facts.push(kind.error);
   return `[${mark}] ${kind.id}: ${facts.join(', ')}`;
+}
+
+function behind(revisions: number | null): string {
+  return revisions === null ? '' : `, ${revisions} ${revisions === 1 ? 'revision' : 'revisions'} behind`;
 }
 
 /** `the copy is current`, `the copy is up to 3.2 s old`. */
@@ -35,7 +41,8 @@ export function ageText(ageMs: number | null): string {
   return ageMs < 1_000 ? 'the copy is current' : `the copy is up to ${seconds(ageMs)} old`;
 }
 
-function seconds(ms: number): string {
+/** `3.2 s`, `45 s`, `12 min`. */
+export function seconds(ms: number): string {
   if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`;
   if (ms < 600_000) return `${Math.round(ms / 1000)} s`;
   return `${Math.round(ms / 60_000)} min`;

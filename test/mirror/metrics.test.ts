@@ -10,6 +10,8 @@ function metricsOfPods(): Metrics {
         parked: 1,
         oldestPendingSeconds: 0.5,
         heardAtSeconds: null,
+        lagRevisions: 41,
+        lagSeconds: 7.5,
         queue: { depth: 2, unfinishedSeconds: 4, longestSeconds: 3, readyByPriority: new Map() },
       },
     ],
@@ -34,6 +36,9 @@ test('what rooms count is exposed under the promised names', async () => {
     'kubefold_storage_writes_total{resource="pods",op="delete",outcome="rejected"} 0',
     'kubefold_objects{resource="pods"} 3',
     'kubefold_parked{resource="pods"} 1',
+    'kubefold_watermark_lag_revisions{resource="pods"} 41',
+    'kubefold_watermark_lag_seconds{resource="pods"} 7.5',
+    'kubefold_oldest_pending_seconds{resource="pods"} 0.5',
     'kubefold_pending_bytes 1024',
     'workqueue_adds_total{name="pods"} 3',
     'workqueue_depth{name="pods"} 2',
@@ -65,4 +70,15 @@ test('a histogram is cumulative, bounds belong to their bucket, and nothing is l
   expect(lines).toContain('kubefold_change_to_stored_seconds_bucket{le="+Inf",resource="pods"} 4');
   expect(lines).toContain('kubefold_change_to_stored_seconds_count{resource="pods"} 4');
   expect(lines.find((line) => line.startsWith('kubefold_change_to_stored_seconds_sum'))).toMatch(/ 500\.0026$/);
+});
+
+test('from written to stored is counted in whole seconds, and its help says whose clock it goes by', async () => {
+  const metrics = metricsOfPods();
+  for (const seconds of [0, 0.9, 1.5, 90]) metrics.forKind('pods').writtenToStored(seconds);
+  const text = await metrics.registry.metrics();
+  const lines = text.split('\n');
+  expect(lines).toContain('kubefold_written_to_stored_seconds_bucket{le="1",resource="pods"} 2');
+  expect(lines).toContain('kubefold_written_to_stored_seconds_bucket{le="2",resource="pods"} 3');
+  expect(lines).toContain('kubefold_written_to_stored_seconds_bucket{le="160",resource="pods"} 4');
+  expect(text).toMatch(/# HELP kubefold_written_to_stored_seconds .*managedFields.*clock of the API server.*whole seconds.*100 watch events a second/);
 });

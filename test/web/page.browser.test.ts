@@ -103,7 +103,7 @@ const kind = (over: Partial<KindStatus>): KindStatus => ({
     error: null,
     httpStatus: null,
   },
-  ...{ oldestPendingMs: 0, heardAt: 0, watermark: '77', ageMs: 0, workers: 4, ...over },
+  ...{ oldestPendingMs: 0, heardAt: 0, silentMs: 0, watermark: '77', lagRevisions: 0, lagMs: 0, ageMs: 0, workers: 4, ...over },
 });
 
 describe('the status page of a mirror in trouble', () => {

@@ -57,7 +57,7 @@ describe('on loopback, without credentials', () => {
     await until('all watch', () => mirror.app.status().kinds.every((kind) => kind.state === 'watching'), { everyMs: 10 });
     const { code, text } = await mirror.get('/readyz?verbose');
     expect(code).toBe(200);
-    expect(text).toMatch(/^\[\+\] pods: 50 objects, watching, complete to \d+$/m);
+    expect(text).toMatch(/^\[\+\] pods: 50 objects, watching, complete to \d+, heard \d+\.\d s ago$/m);
     expect(text).toMatch(/^\[-\] secrets: not mirrored, Secrets are off by default; a rule that names secrets turns them on$/m);
     const kinds = text.split('\n').flatMap((line) => /^\[\+\] ([^:]+):/.exec(line)?.[1] ?? []);
     expect(kinds).toEqual(

@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import { ScopeState } from '../../src/cache/scope.ts';
+import { watermarkLag } from '../../src/mirror/lag.ts';
+
+/** A scope whose list is complete and which has delivered everything up to `progress`. */
+function scopeAt(progress: string): ScopeState {
+  const state = new ScopeState('');
+  state.complete = true;
+  state.progress = progress;
+  return state;
+}
+
+test('a watermark is behind from the oldest change that is not durable, in revisions and in time', () => {
+  const state = scopeAt('100');
+  expect(watermarkLag([state], 5_000)).toEqual({ revisions: 0, ms: 0 });
+  const first = state.positions.open('100', 1_000);
+  state.progress = '101';
+  state.positions.open('101', 2_000);
+  state.progress = '142';
+  expect(watermarkLag([state], 5_000)).toEqual({ revisions: 42, ms: 4_000 });
+  state.positions.close(first);
+  expect(watermarkLag([state], 5_000)).toEqual({ revisions: 41, ms: 3_000 });
+});
+
+test('a change that waits for a person holds the watermark back, although nobody waits for it', () => {
+  const state = scopeAt('100');
+  const parked = state.positions.open('100', 1_000);
+  state.positions.park(parked);
+  state.progress = '105';
+  expect(state.positions.oldestAwaited()).toBeNull();
+  expect(watermarkLag([state], 61_000)).toEqual({ revisions: 5, ms: 60_000 });
+});
+
+test('revisions are of any length', () => {
+  const state = scopeAt('99999999999999999999999990');
+  state.positions.open(state.progress, 0);
+  state.progress = '100000000000000000000000010';
+  expect(watermarkLag([state], 0).revisions).toBe(20);
+});
+
+test('of several scopes the one furthest behind counts, and while one has no watermark there is no number', () => {
+  const [quiet, late] = [scopeAt('100'), scopeAt('100')];
+  late.positions.open('100', 500);
+  late.progress = '107';
+  expect(watermarkLag([quiet, late], 1_000)).toEqual({ revisions: 7, ms: 500 });
+  const listing = new ScopeState('new');
+  listing.positions.open(null, 0);
+  expect(watermarkLag([quiet, late, listing], 1_000)).toEqual({ revisions: null, ms: 1_000 });
+  expect(watermarkLag([], 1_000)).toEqual({ revisions: null, ms: 0 });
+});
