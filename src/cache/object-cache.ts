@@ -128,7 +128,8 @@ export class ObjectCache implements CacheReader {
     entry.uid = row.uid;
     entry.revision = row.revision;
     entry.settled = null;
-    this.#refuse(entry);
+    entry.refused = true;
+    if (entry.storedUid !== entry.uid) entry.maybeUids = [entry.uid];
   }
 
   /** A person, or a new start, wants a refused key tried again: now dirty. False when it is not refused. */
@@ -388,14 +389,15 @@ export class ObjectCache implements CacheReader {
    * Returns whether it has changed already: then the key must be tried again.
    */
   park(taken: Taken, state: ScopeState): 'parked' | 'changed' {
-    this.giveBack(taken, state, false);
+    // Whatever the key is by now: its delete must follow even when no row was ever stored, for it takes the record of the refusal away.
+    this.giveBack(taken, state, true);
     const entry = this.#entries.get(taken.key);
     if (entry === undefined || !isStill(entry, taken)) return 'changed';
     entry.body?.release();
     entry.body = null;
     if (entry.pending !== null) state.positions.close(entry.pending);
     entry.pending = null;
-    this.#refuse(entry);
+    entry.refused = true;
     return 'parked';
   }
 
@@ -456,12 +458,6 @@ export class ObjectCache implements CacheReader {
 
   #isIn(state: ScopeState, key: ObjectKey): boolean {
     return state.scope === '' || namespaceOf(key) === state.scope;
-  }
-
-  /** A delete must follow even when no row was ever stored: it takes the record of the refusal away. */
-  #refuse(entry: Entry): void {
-    entry.refused = true;
-    if (entry.storedUid !== entry.uid && !entry.maybeUids.includes(entry.uid)) entry.maybeUids = [entry.uid, ...entry.maybeUids];
   }
 
   /** One pass of deletions by absence. */

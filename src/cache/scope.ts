@@ -25,10 +25,13 @@ export class ScopeState {
   newestLoaded: Revision | null = null;
   /** A list was complete once: from then on absence in the cache means absence in the cluster. */
   complete = false;
+  /** It went on from what an earlier process recorded, and neither was its watch accepted yet nor has a list ended. */
+  isResuming = false;
   /** Everything up to here was delivered to the cache. */
   progress: Revision | null = null;
-  /** Unix ms of the last complete list, and of the last sign of life. */
+  /** Unix ms of the last complete list. */
   listedAt: number | null = null;
+  /** Unix ms of the last sign of life by which the cache is current: on a watch, or at the end of a list. A list that is still coming proves nothing yet. */
   heardAt: number | null = null;
   /** Live objects in the scope. */
   objects = 0;
@@ -41,14 +44,22 @@ export class ScopeState {
     this.scope = scope;
   }
 
-  /** A list was complete and each of its objects is durable, parked, or held: nothing is to be waited for that waiting would bring. */
+  /**
+   * A list was complete and each of its objects is durable, parked, or held: nothing is to be waited for that waiting would bring. A scope that goes
+   * on from an earlier process is done once the API server has agreed to that.
+   */
   get isDone(): boolean {
+    return this.#isRecorded && !this.isResuming;
+  }
+
+  get #isRecorded(): boolean {
     return this.complete && this.positions.awaited === 0;
   }
 
   /** Goes on from what an earlier process recorded: everything up to the watermark is durable, so absence from the rows means absence in the cluster. */
   resume(from: { readonly watermark: Revision; readonly listedAt: number | null; readonly heardAt: number | null }): void {
     this.complete = true;
+    this.isResuming = true;
     this.progress = from.watermark;
     this.listedAt = from.listedAt;
     this.heardAt = from.heardAt;
@@ -70,7 +81,7 @@ export class ScopeState {
       listedAt: this.listedAt,
       heardAt: this.heardAt,
       objects: this.objects,
-      complete: this.isDone,
+      complete: this.#isRecorded,
       stored: this.rewrites === 0 ? form : null,
       rules,
       identity,

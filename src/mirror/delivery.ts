@@ -1,5 +1,5 @@
 import type { SlabPool } from '../cache/body-pool.ts';
-import { type Fence, isDirty, type ObjectCache, type Verdict } from '../cache/object-cache.ts';
+import { isDirty, type ObjectCache, type Verdict } from '../cache/object-cache.ts';
 import type { ScopeState } from '../cache/scope.ts';
 import { WriteOrder, type WriteTimes } from '../cache/write-times.ts';
 import type { Body, ByteSource } from '../model/body.ts';
@@ -9,14 +9,29 @@ import { messageOf } from '../model/errors.ts';
 import { objectKey, type ObjectKey } from '../model/key.ts';
 import type { RawObject } from '../model/raw-object.ts';
 import { BACKGROUND, LIVE, type WorkQueue } from '../queue/queue.ts';
-import type { ReflectorSink, ReflectorStatus } from '../reflector/reflector.ts';
+import type { ListReason, ReflectorSink, ReflectorStatus } from '../reflector/reflector.ts';
 import type { Transform } from '../transform/transform.ts';
+import type { HeldDeletions } from './held.ts';
 import type { KindMetrics } from './metrics.ts';
 
 /** How long a list waits for room for its next page. Longer and its continue token would expire (the server compacts every 5 minutes). */
 const PAGE_WAIT_MS = 60_000;
 /** A list pauses while more than this share of the pool is in use, so that live changes always find room. */
 export const LIST_SHARE = 0.5;
+
+/**
+ * How soon an empty list of a scope that had objects is asked for once more. A broken aggregated API or a server that is just starting answers with one,
+ * and so does a scope that is really empty; a moment later they differ.
+ */
+const EMPTY_AGAIN_MS = 3_000;
+
+const FOUND_BY: Readonly<Record<ListReason, string>> = {
+  first: 'the first list did not contain them',
+  expired: 'the list after an expired watch did not contain them',
+  regressed: 'the list after the history of the cluster went back did not contain them',
+  rules: 'the list by other rules did not contain them',
+  audit: 'a list did not contain them',
+};
 
 const NO_BYTES: ByteSource = { size: 0, copyTo() {} };
 
@@ -30,7 +45,8 @@ export interface DeliveryParts {
   readonly writeTimes: WriteTimes;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly fence: Fence;
+  /** Runs a pass of deletions by absence under the fence. */
+  readonly guard: HeldDeletions['guard'];
   /** An object was seen or brought back: whoever waits for its body may go on. */
   readonly onSeen: (key: ObjectKey) => void;
   readonly onChange: () => void;
@@ -45,6 +61,7 @@ export class Delivery {
   /** The time of the chunk being read; asking the clock for each object would cost more than comparing it. */
   #now = 0;
   #damaged = 0;
+  readonly #timers = new Set<() => void>();
   /** What #store takes in: one function for all objects, instead of one for each. Set during a delivery only. */
   #source: ByteSource = NO_BYTES;
   readonly #store = (): Body | null => this.#parts.pool.store(this.#source);
@@ -58,11 +75,23 @@ export class Delivery {
     return this.#damaged;
   }
 
-  /** Where the reflector of one scope delivers. `relist` asks it for a whole list of a history that went back. */
-  sink(state: ScopeState, relist: () => void): ReflectorSink {
-    const { cache, clock, pool, metrics, writeTimes, log, fence, onSeen, onStatus, onListing } = this.#parts;
+  /** The end: no list is asked for any more. */
+  close(): void {
+    for (const cancel of this.#timers) cancel();
+    this.#timers.clear();
+  }
+
+  /** Where the reflector of one scope delivers. `relist` asks it for a whole list: `regressed` of a history that went back. */
+  sink(state: ScopeState, relist: (reason: 'regressed' | 'audit') => void): ReflectorSink {
+    const { cache, clock, pool, metrics, writeTimes, log, guard, onSeen, onStatus, onListing } = this.#parts;
     /** An item of the running list could not be read, so its key is unknown: absence from this list proves nothing. */
     let isDoubtful = false;
+    let reason: ListReason = 'first';
+    /** Items of the running list. */
+    let listed = 0;
+    /** The last list was empty and is not believed yet. Until the next one has ended nothing is known to be complete up to anywhere. */
+    let isDoubted = false;
+    let isWatching = false;
     /** Made when first asked: what was on record is only known then. */
     let order: WriteOrder | null = null;
     const orderOf = (): WriteOrder => (order ??= new WriteOrder(state.listedAt));
@@ -72,7 +101,9 @@ export class Delivery {
       log.error('an object could not be read and is left as it was', { error: messageOf(cause) });
     };
     return {
-      listBegin: (reason) => {
+      listBegin: (why) => {
+        reason = why;
+        listed = 0;
         isDoubtful = false;
         this.#now = clock.now();
         cache.beginList(state, reason === 'regressed' ? 'regressed' : 'continued');
@@ -82,6 +113,7 @@ export class Delivery {
         onListing(state);
       },
       object: (object, from) => {
+        if (from === 'list') listed++;
         try {
           // After the first list a list brings what a watch missed: changes as live as any (PQ-S2, CT-T19).
           this.#deliver(state, object, from === 'list' && !state.complete ? BACKGROUND : LIVE);
@@ -103,20 +135,31 @@ export class Delivery {
           // Only at the start: later the reflector itself knows the newest revision.
           log.warn('the cluster is older than its copy: etcd was wiped or restored, so everything is listed anew', { revision });
           cache.abortList(state);
-          queueMicrotask(relist);
+          queueMicrotask(() => relist('regressed'));
+          return;
+        }
+        isDoubted = listed === 0 && state.objects > 0 && !isDoubtful && !isDoubted;
+        if (isDoubted) {
+          log.warn('a list was empty where objects were known: it is asked for once more before it is believed', { scope: state.scope, known: state.objects });
+          cache.abortList(state);
+          this.#later(EMPTY_AGAIN_MS, () => relist(reason === 'regressed' ? 'regressed' : 'audit'));
           return;
         }
         const priority = state.complete ? LIVE : BACKGROUND;
-        const swept = isDoubtful ? cache.keep(state, revision) : cache.sweep(state, revision, clock.now(), fence);
+        const swept = isDoubtful ? cache.keep(state, revision) : guard(FOUND_BY[reason], (fence) => cache.sweep(state, revision, clock.now(), fence));
+        state.isResuming = false;
         state.listedAt = clock.wall();
+        state.heardAt = state.listedAt;
         orderOf().listEnded();
         for (const key of swept) this.#settle('deleted', key, priority);
       },
       listAbort: () => cache.abortList(state),
-      progress: (revision) => cache.advance(state, revision),
+      progress: (revision) => {
+        if (!isDoubted) cache.advance(state, revision);
+      },
       heard: () => {
         this.#now = clock.now();
-        state.heardAt = clock.wall();
+        if (isWatching) state.heardAt = clock.wall();
       },
       damaged,
       room: async (signal) => {
@@ -128,7 +171,11 @@ export class Delivery {
           cancel();
         }
       },
-      status: (status) => onStatus(state, status),
+      status: (status) => {
+        isWatching = status.at === 'watching' && status.connected;
+        if (isWatching) state.isResuming = false;
+        onStatus(state, status);
+      },
     };
   }
 
@@ -141,6 +188,14 @@ export class Delivery {
     if (!result.keep) return;
     cache.restore(meta, () => pool.store(result.source));
     onSeen(meta.key);
+  }
+
+  #later(ms: number, run: () => void): void {
+    const cancel = this.#parts.clock.after(ms, () => {
+      this.#timers.delete(cancel);
+      run();
+    });
+    this.#timers.add(cancel);
   }
 
   #deliver(state: ScopeState, object: RawObject, priority: number): void {

@@ -1,5 +1,6 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import { ListReader } from '../json/list-reader.ts';
+import { Alarm } from '../kit/alarm.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import { ApiError, messageOf } from '../model/errors.ts';
@@ -10,6 +11,8 @@ import { compareRevisions, type Revision } from '../model/revision.ts';
 const CHECK_EVERY_MS = 60_000;
 /** After a reconnect: soon, but once for all watches that came back together. */
 const CHECK_AFTER_RECONNECT_MS = 1_000;
+/** A server that took the question and says nothing is asked anew, or the next look would never come. */
+const LOOK_TIMEOUT_MS = 15_000;
 
 /** Every cluster has it, and one list of it tells the newest revision of the store. */
 const NAMESPACES: Kind = {
@@ -48,17 +51,16 @@ export function brokenHistory(before: HistoryMark, now: HistoryMark): string | n
 export class HistoryGuard {
   readonly #options: { readonly cluster: Cluster; readonly clock: Clock; readonly log: Logger; readonly onBroken: () => void };
   #before: HistoryMark = { identity: null, revision: null };
-  #dueAt = 0;
-  #wake: (() => void) | null = null;
+  readonly #alarm: Alarm;
 
   constructor(options: { readonly cluster: Cluster; readonly clock: Clock; readonly log: Logger; readonly onBroken: () => void }) {
     this.#options = options;
+    this.#alarm = new Alarm(options.clock);
   }
 
   /** A watch was opened again. */
   reconnected(): void {
-    this.#dueAt = Math.min(this.#dueAt, this.#options.clock.now() + CHECK_AFTER_RECONNECT_MS);
-    this.#wake?.();
+    this.#alarm.set(CHECK_AFTER_RECONNECT_MS);
   }
 
   /** What was seen last. */
@@ -69,13 +71,13 @@ export class HistoryGuard {
   /** The first look, before anything is concluded from what an earlier process recorded. Throws as the cluster does. */
   async begin(signal: AbortSignal): Promise<void> {
     this.#before = await this.#look(signal);
-    this.#dueAt = this.#options.clock.now() + CHECK_EVERY_MS;
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, log, onBroken } = this.#options;
-    await this.#untilDue(signal);
-    while (!signal.aborted) {
+    const { log, onBroken } = this.#options;
+    for (;;) {
+      await this.#alarm.wait(CHECK_EVERY_MS, signal);
+      if (signal.aborted) return;
       try {
         const now = await this.#look(signal);
         const why = brokenHistory(this.#before, now);
@@ -89,22 +91,20 @@ export class HistoryGuard {
         // The reflectors meet the same API server and say what is wrong with it.
         log.debug('cannot look at the history of the cluster, will retry', { error: messageOf(cause) });
       }
-      this.#dueAt = clock.now() + CHECK_EVERY_MS;
-      await this.#untilDue(signal);
-    }
-  }
-
-  async #untilDue(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
-    while (!signal.aborted && clock.now() < this.#dueAt) {
-      const waking = new AbortController();
-      this.#wake = () => waking.abort();
-      await clock.sleep(this.#dueAt - clock.now(), AbortSignal.any([signal, waking.signal]));
-      this.#wake = null;
     }
   }
 
   async #look(signal: AbortSignal): Promise<HistoryMark> {
+    const bound = new AbortController();
+    const cancel = this.#options.clock.after(LOOK_TIMEOUT_MS, () => bound.abort(new Error(`no answer within ${LOOK_TIMEOUT_MS / 1000} s`)));
+    try {
+      return await this.#ask(AbortSignal.any([signal, bound.signal]));
+    } finally {
+      cancel();
+    }
+  }
+
+  async #ask(signal: AbortSignal): Promise<HistoryMark> {
     const { cluster } = this.#options;
     const reader = new ListReader({ kind: NAMESPACES.kind, apiVersion: 'v1', onItem() {}, onDamaged() {} });
     const identity = await cluster.identity(signal);

@@ -1,4 +1,4 @@
-import { type Fence, ObjectCache } from '../cache/object-cache.ts';
+import { ObjectCache } from '../cache/object-cache.ts';
 import type { SlabPool } from '../cache/body-pool.ts';
 import type { RowOrigin, ScopeState } from '../cache/scope.ts';
 import { WriteTimes } from '../cache/write-times.ts';
@@ -22,8 +22,11 @@ import { Parked } from '../worker/parked.ts';
 import { WorkerPool } from '../worker/pool.ts';
 import { Refill } from '../worker/refill.ts';
 import { Delivery, LIST_SHARE } from './delivery.ts';
+import type { FenceRule } from './fence.ts';
 import { readForms, storedForm } from './forms.ts';
+import { HeldDeletions } from './held.ts';
 import type { HistoryMark } from './history-guard.ts';
+import { rowsAsOf } from './lag.ts';
 import type { KindMetrics } from './metrics.ts';
 import { beginningOf, rulesOf } from './resume.ts';
 
@@ -38,7 +41,8 @@ export interface KindMirrorOptions {
   readonly secretKey: Uint8Array;
   /** What is known of the cluster's history just now. */
   readonly history: HistoryMark;
-  readonly fence: Fence;
+  /** As it is configured just now. */
+  readonly fence: () => FenceRule;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -56,6 +60,7 @@ export class KindMirror {
   readonly id: string;
   readonly cache: ObjectCache;
   readonly parked = new Parked();
+  readonly held: HeldDeletions;
   readonly queue: ObservedQueue;
   readonly #options: KindMirrorOptions;
   readonly #log: Logger;
@@ -82,6 +87,7 @@ export class KindMirror {
     this.cache = new ObjectCache(plan.scopes);
     this.queue = createWorkQueue({ name: this.id, clock, random, metrics: metrics.queue });
     const writeTimes = new WriteTimes();
+    this.held = new HeldDeletions({ kind: this.id, cache: this.cache, queue: this.queue, rule: options.fence, clock, log: this.#log });
     const common = { kind: this.kind, cache: this.cache, queue: this.queue, clock, log: this.#log };
     this.#refill = new Refill({
       ...common,
@@ -101,7 +107,7 @@ export class KindMirror {
       writeTimes,
       clock,
       log: this.#log,
-      fence: options.fence,
+      guard: (why, run) => this.held.guard(why, run),
       onSeen: (key) => this.#refill.delivered(key),
       onChange: () => options.onChange?.(),
       onStatus: (state, status) => this.#noteStatus(state, status),
@@ -124,7 +130,7 @@ export class KindMirror {
 
   /** Loads what storage holds, then starts workers, and reflectors from where the record of their scope says that everything is durable. */
   async start(): Promise<void> {
-    const { storage, plan, clock, fence } = this.#options;
+    const { storage, plan, clock } = this.#options;
     const rewriteOf = await readForms({ storage, kind: this.id, scopes: plan.scopes, form: this.#origin.form, log: this.#log });
     const records = new Map((await storage.scopes()).filter(({ kind }) => kind === this.id).map((record) => [record.scope, record]));
     for await (const rows of storage.index(this.id, '')) {
@@ -135,7 +141,9 @@ export class KindMirror {
       this.cache.loadParked(row);
       this.parked.load(row);
     }
-    for (const key of this.cache.dropOutside(clock.now(), fence)) this.queue.add(key, BACKGROUND);
+    const why = plan.scopes.length === 0 ? 'the kind is not mirrored any more' : 'their namespaces are not mirrored any more';
+    const outside = this.held.guard(why, (fence) => this.cache.dropOutside(clock.now(), fence));
+    for (const key of outside) this.queue.add(key, BACKGROUND);
     // A kind that is mirrored no more at all keeps its records until retire().
     if (plan.scopes.length > 0) await this.#retireRecords((scope) => !plan.scopes.includes(scope));
     this.#workers.minIntervalMs = plan.minIntervalSeconds * 1000;
@@ -175,6 +183,7 @@ export class KindMirror {
    */
   async stop(hurry: AbortSignal): Promise<void> {
     this.#ending.abort();
+    this.#delivery.close();
     await Promise.all(this.#tasks);
     await untilAborted(this.#drain(), hurry);
     this.queue.shutDown();
@@ -248,7 +257,7 @@ export class KindMirror {
       kind: this.kind,
       scope,
       cluster,
-      sink: this.#delivery.sink(this.cache.scope(scope), () => this.#reflectors.get(scope)?.resync('regressed')),
+      sink: this.#delivery.sink(this.cache.scope(scope), (reason) => this.#reflectors.get(scope)?.resync(reason)),
       clock,
       random,
       log: this.#log,
@@ -276,7 +285,8 @@ export class KindMirror {
     const now = this.#options.clock.now();
     if (now - this.#recordedAt < RECORD_EVERY_MS) return [];
     this.#recordedAt = now;
-    return this.cache.scopes.map((state) => state.record(this.id, this.#origin));
+    const wall = this.#options.clock.wall();
+    return this.cache.scopes.map((state) => ({ ...state.record(this.id, this.#origin), heardAt: rowsAsOf(state, now, wall) }));
   }
 
   async #readPage(scope: Scope, query: ListQuery, signal: AbortSignal): Promise<string | null> {

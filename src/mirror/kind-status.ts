@@ -1,6 +1,7 @@
 import type { Clock } from '../kit/clock.ts';
 import type { KindMirror } from './kind-mirror.ts';
 import type { KindStatus } from '../model/status.ts';
+import type { KindGauges } from './metrics.ts';
 import { watermarkLag } from './lag.ts';
 
 /** Whether every object of the first lists is durable, or parked: the rows are all of the kind that storage takes. */
@@ -30,6 +31,9 @@ export function kindStatus(mirror: KindMirror, clock: Clock): KindStatus {
     complete: isComplete(mirror),
     parked: mirror.parked.size,
     firstParked: mirror.parked.first,
+    held: mirror.held.count,
+    heldSince: mirror.held.since,
+    firstHeld: mirror.held.first,
     damaged: mirror.damaged,
     error: waiting?.at === 'waiting' ? waiting.error : null,
     httpStatus: waiting?.at === 'waiting' ? waiting.httpStatus : null,
@@ -41,5 +45,21 @@ export function kindStatus(mirror: KindMirror, clock: Clock): KindStatus {
     lagMs: lag.ms,
     ageMs: Math.max(oldestPendingMs, watching ? 0 : (silentMs ?? 0)),
     workers: mirror.workers,
+  };
+}
+
+/** The same as numbers, for the metrics. */
+export function kindGauges(mirror: KindMirror, clock: Clock): KindGauges {
+  const status = kindStatus(mirror, clock);
+  return {
+    id: mirror.id,
+    objects: status.objects,
+    parked: status.parked,
+    held: status.held,
+    oldestPendingSeconds: status.oldestPendingMs / 1000,
+    heardAtSeconds: status.heardAt === null ? null : status.heardAt / 1000,
+    lagRevisions: status.lagRevisions,
+    lagSeconds: status.lagMs / 1000,
+    queue: mirror.queue.snapshot(),
   };
 }

@@ -13,10 +13,12 @@ import type { Random } from '../kit/random.ts';
 import { ApiError, messageOf, UsageError } from '../model/errors.ts';
 import { type Kind, type KindId, kindId, splitKindId } from '../model/kind.ts';
 import type { Storage } from '../storage/storage.ts';
+import { MirrorControl } from './control.ts';
 import { HistoryGuard } from './history-guard.ts';
 import { KindMirror, untilAborted } from './kind-mirror.ts';
-import { isComplete, kindStatus } from './kind-status.ts';
+import { isComplete, kindGauges, kindStatus } from './kind-status.ts';
 import { type KindGauges, Metrics } from './metrics.ts';
+import type { Control } from '../model/control.ts';
 import type { MirrorStatus } from '../model/status.ts';
 import { reconcile } from './reconcile.ts';
 
@@ -48,6 +50,7 @@ type Running = { readonly mirror: KindMirror; readonly plan: KindPlan };
 /** All kinds of one cluster: follows discovery and the configuration, and keeps one KindMirror per kind that rules ask for. */
 export class Mirror {
   readonly metrics: Metrics;
+  readonly control: Control;
   /** Why the newest version of the configuration is not in use; null when it is. */
   refusedConfig: string | null = null;
   readonly #options: MirrorOptions;
@@ -87,6 +90,7 @@ export class Mirror {
       },
     });
     this.#pool = new SlabPool(options.config.cache.pendingBytes);
+    this.control = new MirrorControl({ ...options, mirrors: () => this.#mirrors() });
     this.metrics = new Metrics({ kinds: () => this.#gauges(), pendingBytes: () => this.#pool.usedBytes });
   }
 
@@ -260,8 +264,7 @@ export class Mirror {
       pool: this.#pool,
       secretKey: this.#secretKey,
       history: this.#guard.seen,
-      // The fence is not built yet: everything that is gone goes.
-      fence: () => 'delete',
+      fence: () => this.#config.fence,
       clock,
       random,
       log,
@@ -310,6 +313,7 @@ export class Mirror {
     const { clock, log } = this.#options;
     while (!signal.aborted) {
       await clock.sleep(FLUSH_EVERY_MS, signal);
+      for (const { held } of this.#mirrors()) held.tick();
       for (const { mirror } of this.#kinds.values()) {
         await mirror
           .flush()
@@ -327,19 +331,7 @@ export class Mirror {
 
   #gauges(): KindGauges[] {
     const { clock } = this.#options;
-    return this.#mirrors().map((mirror) => {
-      const status = kindStatus(mirror, clock);
-      return {
-        id: mirror.id,
-        objects: status.objects,
-        parked: status.parked,
-        oldestPendingSeconds: status.oldestPendingMs / 1000,
-        heardAtSeconds: status.heardAt === null ? null : status.heardAt / 1000,
-        lagRevisions: status.lagRevisions,
-        lagSeconds: status.lagMs / 1000,
-        queue: mirror.queue.snapshot(),
-      };
-    });
+    return this.#mirrors().map((mirror) => kindGauges(mirror, clock));
   }
 }
 

@@ -17,6 +17,12 @@ export interface KindStatus {
   readonly parked: number;
   /** One of them; null when there is none. */
   readonly firstParked: { readonly key: ObjectKey; readonly error: string } | null;
+  /** Rows of objects that are gone from the cluster, kept until somebody confirms that they may go (kubefold confirm). */
+  readonly held: number;
+  /** Unix ms; null when nothing is held. */
+  readonly heldSince: number | null;
+  /** One of them. */
+  readonly firstHeld: ObjectKey | null;
   readonly damaged: number;
   /** Why it waits, when it does. */
   readonly error: string | null;
@@ -38,6 +44,18 @@ export interface KindStatus {
   readonly workers: number;
 }
 
+/** How storage takes writes, for all kinds together. */
+export interface StorageStatus {
+  /** The circuit breaker is open: storage is held to be away, changes wait and fold in memory, and one small batch at a time is tried. */
+  readonly open: boolean;
+  /** Unix ms of the first of the failed batches after which none was settled; null while writes succeed. A single failed batch opens nothing yet. */
+  readonly since: number | null;
+  /** How long that is ago, in milliseconds; 0 while writes succeed. */
+  readonly failingMs: number;
+  /** What storage said last; null while writes succeed. */
+  readonly error: string | null;
+}
+
 export interface MirrorStatus {
   readonly cluster: string;
   /** Where the API server is. */
@@ -55,6 +73,7 @@ export interface MirrorStatus {
   readonly broken: readonly { readonly groupVersion: string; readonly error: string }[];
   readonly warnings: readonly string[];
   readonly pendingBytes: number;
+  readonly storage: StorageStatus;
 }
 
 /**

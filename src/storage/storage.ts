@@ -50,7 +50,7 @@ export interface ScopeRecord {
   readonly watermark: Revision | null;
   /** Unix ms of the last complete list. */
   readonly listedAt: number | null;
-  /** Unix ms at which the API server was last heard for this scope. */
+  /** Unix ms at which the API server was last heard on a watch of this scope, or ended a list of it: rows up to the watermark are as of then. */
   readonly heardAt: number | null;
   /** Objects known in the scope. */
   readonly objects: number;

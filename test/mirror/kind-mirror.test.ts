@@ -122,10 +122,10 @@ test('a parked object of the first list does not hold up its kind, is shown, and
     complete: true,
     parked: 1,
     firstParked: { key: 'default/poison', error: 'too large' },
-    watermark: null,
+    watermark: '103',
   });
   await world.mirror.flush();
-  expect(world.storage.records).toMatchObject([{ complete: false, watermark: null }]);
+  expect(world.storage.records).toMatchObject([{ complete: true, watermark: '103' }]);
   world.cluster.put('poison', 'smaller');
   await world.pass(5_000);
   expect(kindStatus(world.mirror, world.clock)).toMatchObject({ complete: true, parked: 0, firstParked: null, watermark: world.cluster.revision });

@@ -24,6 +24,7 @@ export const MAPS: Kind = {
 };
 
 export const SECRET_KEY = new Uint8Array();
+export const IDENTITY = 'uid of kube-system';
 
 export function planOf(changes: Partial<KindPlan> = {}): KindPlan {
   return {
@@ -53,8 +54,7 @@ export class MirrorWorld {
   readonly storage: FaultyStorage;
   readonly pool: SlabPool;
   mirror: KindMirror;
-  /** What a start is told of the cluster's history; by default nothing that would let it go on from a watermark. */
-  history: HistoryMark = { identity: null, revision: null };
+  identity = IDENTITY;
   /** How long an answer to a get or a page is under way, after it was made. */
   answerMs: () => number = () => 0;
   /** Thrown by the next gets; null lets them through. */
@@ -86,8 +86,9 @@ export class MirrorWorld {
       storage,
       pool,
       secretKey: SECRET_KEY,
-      history: this.history,
-      fence: () => 'delete',
+      // By default nothing that would let a start go on from a watermark.
+      history: { identity: null, revision: null },
+      fence: () => ({ maxDeleteShare: 1, minObjects: 0, confirmAfterSeconds: null }),
       clock,
       random,
       log: silentLogger,
@@ -100,6 +101,11 @@ export class MirrorWorld {
   async start(): Promise<void> {
     await this.mirror.start();
     await settled();
+  }
+
+  /** What the guard of history would tell a start just now. */
+  look(): HistoryMark {
+    return { identity: this.identity, revision: this.cluster.revision };
   }
 
   /** Ends the mirror and starts another on what storage holds; a plan changes what it follows. */
