@@ -148,6 +148,7 @@ async function listen(config: Config, mirror: Mirror): Promise<Web | null> {
     return await startWeb({
       ...address,
       status: () => mirror.status(),
+      control: mirror.control,
       metrics: async () => ({ text: await mirror.metrics.registry.metrics(), contentType: mirror.metrics.registry.contentType }),
       secured: certFile !== null && keyFile !== null && tokenFile !== null ? { certFile, keyFile, tokenFile } : null,
     });

@@ -23,8 +23,9 @@ export function statusLine(status: MirrorStatus, changesPerSecond: number): stri
     }
     case 'live': {
       const parked = total(kinds.map((kind) => kind.parked));
+      const held = total(kinds.map((kind) => kind.held));
       const waiting = unsettled === 0 ? '' : ` · ${count(unsettled)} to write`;
-      return `${ageText(copyAge(status))} · ${kinds.length} ${kinds.length === 1 ? 'kind' : 'kinds'} · ${count(objects)} objects · ${count(changesPerSecond)} changes/s${waiting}${silent}${parked === 0 ? '' : ` · ${parked} parked`}${trouble}${error}`;
+      return `${ageText(copyAge(status))} · ${kinds.length} ${kinds.length === 1 ? 'kind' : 'kinds'} · ${count(objects)} objects · ${count(changesPerSecond)} changes/s${waiting}${silent}${parked === 0 ? '' : ` · ${parked} parked`}${held === 0 ? '' : ` · ${count(held)} deletions held: kubefold confirm`}${trouble}${error}`;
     }
     case 'stopping':
       return `stopping · ${count(unsettled)} to write`;

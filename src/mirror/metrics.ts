@@ -14,6 +14,7 @@ export interface KindGauges {
   readonly id: KindId;
   readonly objects: number;
   readonly parked: number;
+  readonly held: number;
   readonly oldestPendingSeconds: number;
   readonly heardAtSeconds: number | null;
   readonly lagRevisions: number | null;
@@ -92,6 +93,7 @@ export class Metrics {
     const gauge = (name: string, help: string, label: 'resource' | 'name', read: (kind: KindGauges) => number | null): void =>
       this.#gauge({ name, help, label }, sources.kinds, read);
     gauge('kubefold_objects', 'Objects known', 'resource', (kind) => kind.objects);
+    gauge('kubefold_held_deletions', 'Rows whose deletion waits until somebody confirms it', 'resource', (kind) => kind.held);
     gauge('kubefold_parked', 'Objects that storage refused, waiting for a change or a person', 'resource', (kind) => kind.parked);
     gauge(
       'kubefold_oldest_pending_seconds',

@@ -149,7 +149,7 @@ export const STATUS_PAGE = `<!doctype html>
       cell(row, kind.complete ? age(kind.ageMs) : 'not complete', kind.complete && kind.ageMs < 1000 ? 'n' : 'n warm');
       cell(row, kind.watermark ?? '–', 'n wide quiet');
       cell(row, kind.workers, 'n wide quiet');
-      cell(row, [kind.error, kind.lagMs < 1000 ? '' : 'watermark waits for ' + age(kind.lagMs) + (kind.lagRevisions === null ? '' : ', ' + count(kind.lagRevisions) + ' revisions behind'), kind.parked ? kind.parked + ' parked' : '', kind.damaged ? kind.damaged + ' unreadable' : ''].filter(Boolean).join(', '), 'bad');
+      cell(row, [kind.error, kind.lagMs < 1000 ? '' : 'watermark waits for ' + age(kind.lagMs) + (kind.lagRevisions === null ? '' : ', ' + count(kind.lagRevisions) + ' revisions behind'), kind.parked ? kind.parked + ' parked' : '', kind.held ? count(kind.held) + ' deletions held: kubefold confirm ' + kind.id : '', kind.damaged ? kind.damaged + ' unreadable' : ''].filter(Boolean).join(', '), 'bad');
     }
     body.id = 'kinds';
     at('kinds').replaceWith(body);

@@ -25,6 +25,10 @@ function kindLine(kind: KindStatus): string {
   if (kind.unsettled > 0) facts.push(`${kind.unsettled} to write, oldest ${seconds(kind.oldestPendingMs)}`);
   if (kind.parked > 0)
     facts.push(`${kind.parked} parked${kind.firstParked === null ? '' : `, the first is ${kind.firstParked.key}: ${kind.firstParked.error}`}`);
+  if (kind.held > 0)
+    facts.push(
+      `${kind.held} deletions held${kind.firstHeld === null ? '' : `, the first is ${kind.firstHeld}`}: kubefold confirm ${kind.id} shows them and asks`,
+    );
   if (kind.lagMs >= 1_000) facts.push(`the watermark waits for ${seconds(kind.lagMs)}${behind(kind.lagRevisions)}`);
   if (kind.damaged > 0) facts.push(`${kind.damaged} unreadable`);
   if (kind.error !== null) facts.push(kind.error);

@@ -3,7 +3,9 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { AddressInfo } from 'node:net';
 import { timingSafeEqual } from 'node:crypto';
 import { messageOf, UsageError } from '../model/errors.ts';
+import type { Control } from '../model/control.ts';
 import type { MirrorStatus } from '../model/status.ts';
+import { answerControl, isControlPath } from './control.ts';
 import { STATUS_PAGE } from './page.ts';
 import { readiness } from './readiness.ts';
 
@@ -13,6 +15,7 @@ export interface WebOptions {
   readonly status: () => MirrorStatus;
   /** The exposition text of every metric, and its content type. */
   readonly metrics: () => Promise<{ readonly text: string; readonly contentType: string }>;
+  readonly control: Control;
   /** Null on loopback: plain HTTP, no credentials. */
   readonly secured: { readonly certFile: string; readonly keyFile: string; readonly tokenFile: string } | null;
 }
@@ -27,7 +30,7 @@ const REQUEST_TIMEOUT_MS = 10_000;
 const MAX_HEADER_BYTES = 16 * 1024;
 const MAX_CONNECTIONS = 256;
 
-/** Serves health, metrics and the status page. Rejects with the socket's error when the address cannot be taken. */
+/** Serves health, metrics, the status page and what people decide. Rejects with the socket's error when the address cannot be taken. */
 export async function startWeb(options: WebOptions): Promise<Web> {
   const { secured } = options;
   const limits = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: MAX_HEADER_BYTES };
@@ -77,6 +80,7 @@ async function answer(options: WebOptions, request: IncomingMessage, response: S
   // Not every request target is a URL: `//` is none.
   const url = URL.parse(request.url ?? '/', 'http://localhost');
   if (url === null) return send(response, 400, 'text/plain; charset=utf-8', 'the path of the request cannot be read\n');
+  if (isControlPath(url.pathname)) return control(options, request, response, url);
   if (request.method !== 'GET' && request.method !== 'HEAD') return send(response, 405, 'text/plain; charset=utf-8', 'only GET and HEAD are answered here\n');
   // Probes of a kubelet carry no credentials, and learn nothing but yes or no.
   if (url.pathname === '/livez') return send(response, 200, 'text/plain; charset=utf-8', 'ok\n');
@@ -85,10 +89,7 @@ async function answer(options: WebOptions, request: IncomingMessage, response: S
     const { code, text } = readiness(options.status(), 'short');
     return send(response, code, 'text/plain; charset=utf-8', options.secured === null ? text : code === 200 ? 'ok\n' : 'not ready\n');
   }
-  if (!isAllowed(options, request)) {
-    response.setHeader('WWW-Authenticate', 'Bearer');
-    return send(response, 401, 'text/plain; charset=utf-8', 'a bearer token is needed here\n');
-  }
+  if (!isAllowed(options, request)) return refuse(response);
   switch (url.pathname) {
     case '/readyz': {
       const { code, text } = readiness(options.status(), 'verbose');
@@ -106,6 +107,18 @@ async function answer(options: WebOptions, request: IncomingMessage, response: S
     default:
       return send(response, 404, 'text/plain; charset=utf-8', 'not found; there are /, /livez, /readyz, /readyz?verbose, /metrics and /status.json\n');
   }
+}
+
+async function control(options: WebOptions, request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+  if (!isAllowed(options, request)) return refuse(response);
+  const { code, body, headers = {} } = await answerControl(options.control, request, url);
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  send(response, code, 'application/json', JSON.stringify(body));
+}
+
+function refuse(response: ServerResponse): void {
+  response.setHeader('WWW-Authenticate', 'Bearer');
+  send(response, 401, 'text/plain; charset=utf-8', 'a bearer token is needed here\n');
 }
 
 function isAllowed({ secured }: WebOptions, request: IncomingMessage): boolean {

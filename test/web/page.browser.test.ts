@@ -7,6 +7,7 @@ import type { Web } from '../../src/web/server.ts';
 import { spawn } from '../support/spawn.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { launchChromium } from './browser.ts';
+import { NO_DECISIONS } from './no-decisions.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -99,6 +100,9 @@ const kind = (over: Partial<KindStatus>): KindStatus => ({
     complete: true,
     parked: 0,
     firstParked: null,
+    held: 0,
+    heldSince: null,
+    firstHeld: null,
     damaged: 0,
     error: null,
     httpStatus: null,
@@ -110,7 +114,8 @@ describe('the status page of a mirror in trouble', () => {
   let web: Web;
   let status: MirrorStatus;
   beforeAll(async () => {
-    web = await startWeb({ host: '127.0.0.1', port: 0, status: () => status, metrics: async () => ({ text: '', contentType: 'text/plain' }), secured: null });
+    const metrics = async (): Promise<{ text: string; contentType: string }> => ({ text: '', contentType: 'text/plain' });
+    web = await startWeb({ host: '127.0.0.1', port: 0, status: () => status, metrics, control: NO_DECISIONS, secured: null });
   });
   afterAll(() => web.close());
 
@@ -126,7 +131,7 @@ describe('the status page of a mirror in trouble', () => {
         error: 'forbidden: <img src=x onerror=alert(1)>',
         httpStatus: 403,
       }),
-      kind({ id: 'nodes', objects: 5, ageMs: 125_000, parked: 2 }),
+      kind({ id: 'nodes', objects: 5, ageMs: 125_000, parked: 2, held: 1_234 }),
     ],
     left: [{ id: 'secrets', why: 'Secrets are off by default' }],
     broken: [{ groupVersion: 'metrics.k8s.io/v1', error: 'unavailable' }],
@@ -141,7 +146,7 @@ describe('the status page of a mirror in trouble', () => {
     expect(rows.map(([id]) => id)).toEqual(['ingresses.networking.k8s.io', 'pods', 'nodes']);
     expect(rows[0]).toEqual(['ingresses.networking.k8s.io', 'waiting', '0', '0', 'not complete', '77', '4', 'forbidden: <img src=x onerror=alert(1)>']);
     expect(rows[1]?.[2]).toBe('1,234,567');
-    expect(rows[2]?.slice(4)).toEqual(['125 s', '77', '4', '2 parked']);
+    expect(rows[2]?.slice(4)).toEqual(['125 s', '77', '4', '2 parked, 1,234 deletions held: kubefold confirm nodes']);
     expect(await textOf(page, '#age')).toBe('2 of 3 kinds');
     expect(await textOf(page, '#notes')).toBe('metrics.k8s.io/v1 cannot be discovered: unavailable\na rule names foos, which do not exist');
     await page.locator('summary').click();

@@ -17,6 +17,7 @@ const PROMISED: Readonly<Record<string, readonly string[]>> = {
   kubefold_change_to_stored_seconds: ['resource'],
   kubefold_objects: ['resource'],
   kubefold_parked: ['resource'],
+  kubefold_held_deletions: ['resource'],
   kubefold_oldest_pending_seconds: ['resource'],
   kubefold_heard_timestamp_seconds: ['resource'],
   kubefold_pending_bytes: [],

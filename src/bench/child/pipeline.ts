@@ -35,7 +35,7 @@ const mirror = new KindMirror({
   pool,
   secretKey: new Uint8Array(32),
   history: { identity: null, revision: null },
-  fence: () => 'delete',
+  fence: () => ({ maxDeleteShare: 1, minObjects: 0, confirmAfterSeconds: null }),
   clock,
   random: systemRandom,
   log: silentLogger,
