@@ -27,6 +27,8 @@ export class ScopeState {
   complete = false;
   /** It went on from what an earlier process recorded, and neither was its watch accepted yet nor has a list ended. */
   isResuming = false;
+  /** Something could not be read since the last list of which everything could: it may be missing, so no start may go on from here without a list. */
+  isDoubtful = false;
   /** Everything up to here was delivered to the cache. */
   progress: Revision | null = null;
   /** Unix ms of the last complete list. */
@@ -67,7 +69,7 @@ export class ScopeState {
 
   /** The newest revision with every change up to it durable. */
   get watermark(): Revision | null {
-    if (!this.complete) return null;
+    if (!this.complete || this.isDoubtful) return null;
     const oldest = this.positions.oldest();
     return oldest === null ? this.progress : oldest.before;
   }

@@ -97,6 +97,7 @@ export class Delivery {
     const orderOf = (): WriteOrder => (order ??= new WriteOrder(state.listedAt));
     const damaged = (cause: unknown): void => {
       isDoubtful = true;
+      state.isDoubtful = true;
       this.#damaged++;
       log.error('an object could not be read and is left as it was', { error: messageOf(cause) });
     };
@@ -148,6 +149,7 @@ export class Delivery {
         const priority = state.complete ? LIVE : BACKGROUND;
         const swept = isDoubtful ? cache.keep(state, revision) : guard(FOUND_BY[reason], (fence) => cache.sweep(state, revision, clock.now(), fence));
         state.isResuming = false;
+        state.isDoubtful = isDoubtful;
         state.listedAt = clock.wall();
         state.heardAt = state.listedAt;
         orderOf().listEnded();

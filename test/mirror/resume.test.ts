@@ -143,6 +143,21 @@ describe('a warm restart', () => {
     await world.stop();
   });
 
+  test('lists after an event that could not be read, since what it told may be missing', async () => {
+    const world = await stored();
+    await restart(world);
+    world.cluster.inject('{"type":"MODIFIED","object":{"kind":"ConfigMap","apiVersion":"v1","data":{}}}\n');
+    world.cluster.put('p05');
+    await world.pass(5_000);
+    expect(world.rows()).toEqual(world.truth());
+    await world.stop();
+    expect(world.storage.records).toMatchObject([{ watermark: null }]);
+    await restart(world);
+    expect(lists(world)).toBe(1);
+    await world.stop();
+    expect(world.storage.records).toMatchObject([{ watermark: world.cluster.revision }]);
+  });
+
   test('during which the first list ends half-way lists again', async () => {
     const world = new MirrorWorld({ mirror: { history: { identity: IDENTITY, revision: '100' } } });
     for (const name of names) world.cluster.put(name);
