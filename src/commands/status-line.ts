@@ -1,5 +1,5 @@
 import { copyAge, type MirrorStatus, silence } from '../model/status.ts';
-import { ageText, seconds } from '../web/readiness.ts';
+import { ageText, seconds, storageTrouble } from '../web/readiness.ts';
 
 /** Some kind is heard every few seconds, if only by its bookmark; a longer silence is worth a word before it makes the copy old. */
 const SILENCE_WORTH_SAYING_MS = 20_000;
@@ -11,7 +11,8 @@ export function statusLine(status: MirrorStatus, changesPerSecond: number): stri
   const unsettled = total(kinds.map((kind) => kind.unsettled));
   const troubles = kinds.filter((kind) => kind.error !== null);
   const trouble = troubles[0] === undefined ? '' : ` · ${troubles.length} waiting: ${troubles[0].id}: ${troubles[0].error}`;
-  const error = status.error === null ? '' : ` · ${status.error}`;
+  const storage = storageTrouble(status);
+  const error = `${storage === null ? '' : ` · ${storage}`}${status.error === null ? '' : ` · ${status.error}`}`;
   const silentMs = silence(status) ?? 0;
   const silent = silentMs < SILENCE_WORTH_SAYING_MS ? '' : ` · nothing heard for ${seconds(silentMs)}`;
   switch (status.phase) {

@@ -18,6 +18,7 @@ import type { ReflectorStatus } from '../reflector/reflector.ts';
 import { createReflector, type Reflector } from '../reflector/shell.ts';
 import type { ScopeRecord, Storage } from '../storage/storage.ts';
 import { createTransform } from '../transform/transform.ts';
+import { StorageGate } from '../worker/gate.ts';
 import { Parked } from '../worker/parked.ts';
 import { WorkerPool } from '../worker/pool.ts';
 import { Refill } from '../worker/refill.ts';
@@ -37,6 +38,8 @@ export interface KindMirrorOptions {
   readonly plan: KindPlan;
   readonly cluster: Cluster;
   readonly storage: Storage;
+  /** The door of storage, one for all kinds. Absent: one of its own, for a kind that is alone. */
+  readonly gate?: StorageGate;
   readonly pool: SlabPool;
   readonly secretKey: Uint8Array;
   /** What is known of the cluster's history just now. */
@@ -64,6 +67,7 @@ export class KindMirror {
   readonly queue: ObservedQueue;
   readonly #options: KindMirrorOptions;
   readonly #log: Logger;
+  readonly #gate: StorageGate;
   readonly #workers: WorkerPool;
   readonly #refill: Refill;
   readonly #reflectors = new Map<Scope, Reflector>();
@@ -116,9 +120,11 @@ export class KindMirror {
         if (trial !== undefined) this.#status.set(scope, trial);
       },
     });
+    this.#gate = options.gate ?? new StorageGate({ clock, random, log: this.#log });
     this.#workers = new WorkerPool({
       ...common,
       storage,
+      gate: this.#gate,
       parked: this.parked,
       events: metrics,
       writeTimes,
@@ -186,11 +192,14 @@ export class KindMirror {
     this.#delivery.close();
     await Promise.all(this.#tasks);
     await untilAborted(this.#drain(), hurry);
+    this.#workers.end();
     this.queue.shutDown();
   }
 
   async #drain(): Promise<void> {
+    this.#workers.drain();
     await this.queue.drain();
+    this.#workers.end();
     await this.#workers.ended();
     // The next start lists anyhow; what must not be skipped is giving the bodies back.
     await this.flush().catch((cause: unknown) => this.#log.warn('cannot commit how complete a kind is at its end', { error: messageOf(cause) }));
@@ -198,8 +207,9 @@ export class KindMirror {
     this.cache.clear();
   }
 
-  /** Commits the scope records as they are now. */
+  /** Commits the scope records as they are now; not while storage is away. That they were written says nothing: without rows no outcome is told. */
   async flush(): Promise<void> {
+    if (this.#gate.isOpen) return;
     this.#recordedAt = Number.NEGATIVE_INFINITY;
     const records = this.#records();
     if (records.length > 0) await this.#options.storage.write([], records);

@@ -117,12 +117,17 @@ export class Metrics {
     gauge(QUEUE_METRICS.depth, 'Keys that are dirty', 'name', (kind) => kind.queue.depth);
     gauge(QUEUE_METRICS.unfinished, 'Sum of the ages of all keys held', 'name', (kind) => kind.queue.unfinishedSeconds);
     gauge(QUEUE_METRICS.longest, 'Age of the key held longest', 'name', (kind) => kind.queue.longestSeconds);
-    const pendingBytes: Gauge = new Gauge({
-      name: 'kubefold_pending_bytes',
-      help: 'Memory of bodies that wait to be written',
+    this.gauge('kubefold_pending_bytes', 'Memory of bodies that wait to be written', () => sources.pendingBytes());
+  }
+
+  /** A gauge of the whole process. */
+  gauge(name: string, help: string, read: () => number): void {
+    const gauge: Gauge = new Gauge({
+      name,
+      help,
       registers: [this.registry],
       collect(): void {
-        pendingBytes.set(sources.pendingBytes());
+        gauge.set(read());
       },
     });
   }

@@ -13,6 +13,7 @@ import type { Random } from '../kit/random.ts';
 import { ApiError, messageOf, UsageError } from '../model/errors.ts';
 import { type Kind, type KindId, kindId, splitKindId } from '../model/kind.ts';
 import type { Storage } from '../storage/storage.ts';
+import { StorageGate } from '../worker/gate.ts';
 import { MirrorControl } from './control.ts';
 import { HistoryGuard } from './history-guard.ts';
 import { KindMirror, untilAborted } from './kind-mirror.ts';
@@ -55,6 +56,7 @@ export class Mirror {
   refusedConfig: string | null = null;
   readonly #options: MirrorOptions;
   readonly #pool: SlabPool;
+  readonly #gate: StorageGate;
   readonly #guard: HistoryGuard;
   /** When discovery is to be asked again. */
   readonly #alarm: Alarm;
@@ -90,8 +92,12 @@ export class Mirror {
       },
     });
     this.#pool = new SlabPool(options.config.cache.pendingBytes);
+    this.#gate = new StorageGate(options);
     this.control = new MirrorControl({ ...options, mirrors: () => this.#mirrors() });
     this.metrics = new Metrics({ kinds: () => this.#gauges(), pendingBytes: () => this.#pool.usedBytes });
+    this.metrics.gauge('kubefold_storage_breaker_open', 'Whether storage is held to be away: changes wait until it takes writes', () =>
+      this.#gate.isOpen ? 1 : 0,
+    );
   }
 
   /** Mirrors until `signal` aborts, then writes what is dirty until `hurry` aborts. Storage must be open. */
@@ -150,6 +156,7 @@ export class Mirror {
       broken: this.#discovery.broken,
       warnings: this.refusedConfig === null ? this.#warnings : [this.refusedConfig, ...this.#warnings],
       pendingBytes: this.#pool.usedBytes,
+      storage: this.#gate.status(),
     };
   }
 
@@ -261,6 +268,7 @@ export class Mirror {
       plan,
       cluster,
       storage,
+      gate: this.#gate,
       pool: this.#pool,
       secretKey: this.#secretKey,
       history: this.#guard.seen,

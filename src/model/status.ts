@@ -56,6 +56,31 @@ export interface StorageStatus {
   readonly error: string | null;
 }
 
+/** One round of the audit over every kind. */
+export interface AuditRound {
+  /** Unix ms. */
+  readonly finishedAt: number;
+  readonly seconds: number;
+  /** Objects and rows compared. */
+  readonly objects: number;
+  /** Rows that were not what they should be; they are mended. */
+  readonly drift: number;
+  /** Keys that were in flight whenever they were looked at: the next round looks again. */
+  readonly untold: number;
+  /** Kinds that could not be compared, or not to their end. */
+  readonly skipped: readonly { readonly id: KindId; readonly why: string }[];
+}
+
+/** The continuous comparison of cluster and copy. */
+export interface AuditStatus {
+  /** Seconds for one round; null when it is switched off. */
+  readonly everySeconds: number | null;
+  /** Why it does not run though it is asked for; null when it can. */
+  readonly off: string | null;
+  /** Null before the first round is over. */
+  readonly last: AuditRound | null;
+}
+
 export interface MirrorStatus {
   readonly cluster: string;
   /** Where the API server is. */
@@ -74,6 +99,7 @@ export interface MirrorStatus {
   readonly warnings: readonly string[];
   readonly pendingBytes: number;
   readonly storage: StorageStatus;
+  readonly audit: AuditStatus;
 }
 
 /**

@@ -13,6 +13,8 @@ export function readiness(status: MirrorStatus, detail: 'short' | 'verbose'): { 
     for (const kind of status.kinds) if (!kind.complete) lines.push(kindLine(kind));
   }
   if (status.error !== null) lines.push(`[!] ${status.error}`);
+  const trouble = storageTrouble(status);
+  if (trouble !== null && (detail === 'verbose' || !ready)) lines.push(`[!] ${trouble}`);
   lines.push(ready ? `ready: ${ageText(copyAge(status))}` : `not ready: ${status.phase}`);
   return { code: ready ? 200 : 503, text: `${lines.join('\n')}\n` };
 }
@@ -43,6 +45,11 @@ function behind(revisions: number | null): string {
 export function ageText(ageMs: number | null): string {
   if (ageMs === null) return 'the copy is not complete yet';
   return ageMs < 1_000 ? 'the copy is current' : `the copy is up to ${seconds(ageMs)} old`;
+}
+
+/** What is wrong with storage, as a phrase; null while it takes writes, and for a failure that may be a blip. A complete copy stays ready: its age tells the rest. */
+export function storageTrouble({ storage }: MirrorStatus): string | null {
+  return storage.open ? `storage takes no writes for ${seconds(storage.failingMs)}, changes wait: ${storage.error ?? 'the reason is not known'}` : null;
 }
 
 /** `3.2 s`, `45 s`, `12 min`. */

@@ -9,7 +9,10 @@ import type { Outcome } from '../model/outcome.ts';
 import { messageOf } from '../model/errors.ts';
 import type { WorkQueue } from '../queue/queue.ts';
 import type { ScopeRecord, Storage, Write } from '../storage/storage.ts';
+import { type BatchResult, REFUSED } from './breaker.ts';
 import { decide } from './decide.ts';
+import type { Line, StorageGate } from './gate.ts';
+import { type Ending, resultOf, writeApart } from './isolate.ts';
 import type { Parked } from './parked.ts';
 
 /** What the pool tells about its work; metrics are made of it. */
@@ -26,6 +29,8 @@ export interface WorkerPoolOptions {
   readonly cache: ObjectCache;
   readonly queue: WorkQueue;
   readonly storage: Storage;
+  /** The door of storage, shared with the workers of all other kinds. */
+  readonly gate: StorageGate;
   readonly parked: Parked;
   readonly clock: Clock;
   readonly log: Logger;
@@ -43,7 +48,14 @@ export interface WorkerPoolOptions {
 /** A body that waits for longer than this is let go in a crowded pool: it would hold up the writes of other kinds. */
 const LET_GO_MS = 1_000;
 
+/**
+ * The longest wait of a key whose whole batch failed, in milliseconds: storage may be back at any time, and what waits then must be durable within a
+ * minute. A key that alone fails beside settled neighbours keeps the queue's own, longer backoff.
+ */
+const LONGEST_WAIT_MS = 15_000;
+
 type Job = { readonly taken: Taken; readonly write: Write };
+const writeOf = ({ write }: Job): Write => write;
 
 /**
  * N workers over one queue. Each takes a batch of keys that it alone holds, reads the newest state of each, writes the
@@ -55,9 +67,14 @@ export class WorkerPool {
   readonly #running = new Map<number, Promise<void>>();
   #target = 0;
   #minIntervalMs = 0;
+  readonly #line: Line;
+  /** From drain() on: how often storage had failed for good by then. The queue takes nothing back any more, so keys stay in hand. */
+  #drainsSince: number | null = null;
+  #isOver = false;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
+    this.#line = { hasWork: () => options.queue.length > 0 || this.#isDraining, isImpatient: () => this.#isDraining };
   }
 
   get workers(): number {
@@ -88,17 +105,72 @@ export class WorkerPool {
     await Promise.all(this.#running.values());
   }
 
+  /** The queue is about to be drained: what is dirty is written, unless storage is away and stays so for one try more. */
+  drain(): void {
+    this.#drainsSince = this.#options.gate.openings;
+  }
+
+  /** Nothing more is begun, and nothing waited for: what is dirty is left to the next start. */
+  end(): void {
+    this.#isOver = true;
+    this.#options.gate.dismiss(this.#line);
+  }
+
+  get #isDraining(): boolean {
+    return this.#drainsSince !== null;
+  }
+
   async #work(index: number): Promise<void> {
-    const { queue, storage } = this.#options;
-    while (index < this.#target) {
-      const keys = await queue.take(storage.batchLimit);
+    const { queue, storage, gate } = this.#options;
+    while (index < this.#target && !this.#isOver) {
+      const keys = await queue.take(gate.rows(storage.batchLimit));
       if (keys.length === 0) return;
-      await this.#process(keys);
+      const admission = this.#isOver ? REFUSED : gate.enter();
+      if (admission !== REFUSED) await this.#process(this.#upTo(gate.rows(storage.batchLimit), keys), admission);
+      else if (this.#isDraining || this.#isOver) await this.#processAtLast(keys);
+      else {
+        this.#putBack(keys);
+        await gate.turn(this.#line);
+      }
     }
   }
 
-  async #process(keys: readonly ObjectKey[]): Promise<void> {
-    const { queue, storage, log } = this.#options;
+  /** While draining: waits with the keys in hand, until they are written or storage has failed once more. */
+  async #processAtLast(keys: readonly ObjectKey[]): Promise<void> {
+    const { queue, gate, log } = this.#options;
+    while (!this.#isOver) {
+      if (gate.isOpen && gate.openings !== this.#drainsSince) {
+        log.warn('storage takes no writes at the end of a kind: what is not durable is left to the next start', { keys: queue.length + queue.held });
+        this.end();
+        break;
+      }
+      await gate.turn(this.#line);
+      const admission = this.#isOver ? REFUSED : gate.enter();
+      if (admission !== REFUSED) return await this.#process(keys, admission);
+    }
+    for (const key of keys) queue.done(key);
+    queue.shutDown();
+  }
+
+  /** Back to the queue, where they fold and keep their priority, but not their place. */
+  #putBack(keys: readonly ObjectKey[]): void {
+    const { queue } = this.#options;
+    for (const key of keys) {
+      queue.addAfter(key, 0);
+      queue.done(key);
+    }
+  }
+
+  /** A batch that was taken for better times is made as small as storage is to be given now. */
+  #upTo(rows: number, keys: readonly ObjectKey[]): readonly ObjectKey[] {
+    if (keys.length <= rows || this.#isDraining) return keys;
+    this.#putBack(keys.slice(rows));
+    return keys.slice(0, rows);
+  }
+
+  /** `admission` was given by the gate, and is given back before anything is settled. */
+  async #process(keys: readonly ObjectKey[], admission: number): Promise<void> {
+    const { queue, storage, gate, log } = this.#options;
     const jobs: Job[] = [];
     for (const key of keys) {
       try {
@@ -108,29 +180,22 @@ export class WorkerPool {
         this.#survive(key, cause);
       }
     }
-    if (jobs.length === 0) return;
-    let outcomes: readonly Outcome[];
-    try {
-      outcomes = await storage.write(
-        jobs.map((job) => job.write),
-        this.#options.records(),
-      );
-    } catch (cause) {
-      // The contract says that only a bug rejects. A bug must not lose keys either.
-      log.error('storage rejected a batch, its keys will be tried again', { keys: jobs.length, error: messageOf(cause) });
-      outcomes = jobs.map(() => ({ kind: 'retry', error: messageOf(cause) }));
-    }
+    if (jobs.length === 0) return gate.leave(admission, 'nothing', '', queue.length > 0);
+    // The records may be what storage throws at, and they cover none of the rows: they go with the whole batch only.
+    const endings = await writeApart(jobs.map(writeOf), (part) => storage.write(part, part.length === jobs.length ? this.#options.records() : []));
+    const { result, error } = resultOf(endings, (index) => jobs[index] !== undefined && queue.requeues(jobs[index].taken.key) === 0);
+    gate.leave(admission, result, error, queue.length > 0);
     let longestMs = 0;
     let retried = 0;
-    let lastError = '';
     jobs.forEach((job, index) => {
-      const outcome = outcomes[index] ?? { kind: 'retry', error: 'storage settled fewer writes than it was given' };
+      const ending = endings[index];
+      if (ending === undefined) return;
       try {
-        const delayMs = this.#settle(job, outcome);
+        const delayMs = this.#settle(job, ending, result);
         queue.done(job.taken.key);
-        if (outcome.kind !== 'retry') return;
+        if (ending.kind === 'bug') log.error('storage threw at a write, which is a bug; it will be tried again', { key: job.taken.key, error: ending.error });
+        if (ending.kind !== 'retry') return;
         retried++;
-        lastError = outcome.error;
         longestMs = Math.max(longestMs, delayMs);
       } catch (cause) {
         this.#survive(job.taken.key, cause);
@@ -138,7 +203,7 @@ export class WorkerPool {
     });
     if (retried > 0) {
       const level = longestMs < 1_000 ? 'debug' : longestMs < 15_000 ? 'warn' : 'error';
-      log[level]('writes failed, will be tried again', { keys: retried, longestDelayMs: Math.round(longestMs), error: lastError });
+      log[level]('writes failed, will be tried again', { keys: retried, longestDelayMs: Math.round(longestMs), error });
     }
   }
 
@@ -209,12 +274,12 @@ export class WorkerPool {
   }
 
   /** One outcome, one switch. Returns the delay of a retry in milliseconds, else 0. */
-  #settle({ taken, write }: Job, outcome: Outcome): number {
+  #settle({ taken, write }: Job, outcome: Ending, result: BatchResult): number {
     const { cache, queue, clock, parked, events, writeTimes } = this.#options;
     const { key } = taken;
     const state = cache.scopeOf(key);
     const now = clock.now();
-    events.settled(write.type, outcome.kind);
+    events.settled(write.type, outcome.kind === 'bug' ? 'retry' : outcome.kind);
     switch (outcome.kind) {
       case 'stale': {
         // The row holds another incarnation than the delete named: one that a write of unknown outcome had stored, or still the one before it.
@@ -239,6 +304,9 @@ export class WorkerPool {
         return 0;
       case 'retry':
         cache.giveBack(taken, state, true);
+        return result === 'settled' ? queue.addRateLimited(key) : this.#retrySoon(key);
+      case 'bug':
+        cache.giveBack(taken, state, true);
         return queue.addRateLimited(key);
       default:
         outcome satisfies never;
@@ -253,5 +321,20 @@ export class WorkerPool {
     parked.release(key);
     queue.forget(key);
     return 0;
+  }
+
+  /** It failed with all of its batch. When the gate is closed to it, the gate says when it is its turn again, and the failure is not its own. */
+  #retrySoon(key: ObjectKey): number {
+    const { queue, gate } = this.#options;
+    if (gate.isOpen) {
+      queue.addAfter(key, 0);
+      return 0;
+    }
+    const delayMs = queue.addRateLimited(key);
+    const soonMs = LONGEST_WAIT_MS / 2 + delayMs / 8;
+    if (soonMs >= delayMs) return delayMs;
+    // Of two deadlines the earlier counts. An eighth keeps what failed together apart.
+    queue.addAfter(key, soonMs);
+    return soonMs;
   }
 }

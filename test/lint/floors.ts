@@ -23,6 +23,7 @@ export const SHELLS_OF_MIXED_ROOMS = [
   'config/watch-file.ts',
   'reflector/shell.ts',
   'queue/work-queue.ts',
+  'worker/gate.ts',
   'worker/pool.ts',
   'worker/refill.ts',
 ] as const;
@@ -50,7 +51,7 @@ export const STOREYS: readonly Storey[] = [
     isPure: true,
   },
   // Decides from what the cache holds, so it stands on the cache.
-  { floor: 2, name: 'decisions', files: ['worker/**'], isPure: true },
+  { floor: 2, name: 'decisions', files: ['worker/**', 'audit/judge.ts'], isPure: true },
   {
     floor: 3,
     name: 'shells',

@@ -1,96 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { SlabPool } from '../../src/cache/body-pool.ts';
-import { isDirty, ObjectCache } from '../../src/cache/object-cache.ts';
-import { WriteTimes } from '../../src/cache/write-times.ts';
-import { silentLogger } from '../../src/kit/log.ts';
-import { seededRandom } from '../../src/kit/random.ts';
-import { type ObjectKey, objectKey } from '../../src/model/key.ts';
-import type { Kind } from '../../src/model/kind.ts';
-import { BACKGROUND, LIVE } from '../../src/queue/queue.ts';
-import { createWorkQueue, type ObservedQueue } from '../../src/queue/work-queue.ts';
-import { Parked } from '../../src/worker/parked.ts';
-import { WorkerPool } from '../../src/worker/pool.ts';
-import { ManualClock } from '../support/manual-clock.ts';
-import { ModelStorage } from '../support/model-storage.ts';
-
-const pods: Kind = { group: '', version: 'v1', resource: 'pods', kind: 'Pod', namespaced: true, singular: 'pod', shortNames: [], categories: [] };
-
-class World {
-  readonly clock = new ManualClock();
-  readonly bodies = new SlabPool(8 * 1024 * 1024);
-  readonly cache = new ObjectCache(['']);
-  readonly parked = new Parked();
-  readonly storage: ModelStorage;
-  readonly queue: ObservedQueue;
-  readonly workers: WorkerPool;
-  readonly settled: string[] = [];
-  readonly latencies: number[] = [];
-  readonly writeTimes = new WriteTimes();
-  readonly writtenToStored: number[] = [];
-  readonly readAgain: ObjectKey[] = [];
-  isCrowded = false;
-  onSettled = (): void => {};
-
-  constructor(workers = 2, batchLimit = 100) {
-    this.storage = new ModelStorage(batchLimit);
-    this.queue = createWorkQueue({ name: 'pods', clock: this.clock, random: seededRandom(1) });
-    this.workers = new WorkerPool({
-      kind: pods,
-      cache: this.cache,
-      queue: this.queue,
-      storage: this.storage,
-      parked: this.parked,
-      clock: this.clock,
-      log: silentLogger,
-      events: {
-        settled: (op, outcome) => {
-          this.onSettled();
-          this.settled.push(`${op} ${outcome}`);
-        },
-        stored: (seconds) => void this.latencies.push(seconds),
-        writtenToStored: (seconds) => void this.writtenToStored.push(seconds),
-      },
-      writeTimes: this.writeTimes,
-      readAgain: (key) => void this.readAgain.push(key),
-      isCrowded: () => this.isCrowded,
-      records: () => [],
-    });
-    this.workers.resize(workers);
-  }
-
-  put(name: string, revision: number, uid = name, priority = LIVE, content: string | null = null): void {
-    const key = objectKey('ns', name);
-    const bytes = Buffer.from(`${uid}@${revision}`);
-    const source = { size: bytes.length, copyTo: (target: Uint8Array, at: number) => target.set(bytes, at) };
-    const verdict = this.cache.see(this.cache.scope(''), { key, uid, revision: String(revision) }, this.clock.now(), content, () => this.bodies.store(source));
-    if (isDirty(verdict)) this.queue.add(key, priority);
-  }
-
-  remove(name: string, revision: number, uid = name): void {
-    const key = objectKey('ns', name);
-    if (isDirty(this.cache.remove(this.cache.scope(''), key, uid, String(revision), this.clock.now()))) this.queue.add(key);
-  }
-
-  /** Lets everything run that can run without time passing. */
-  async settle(): Promise<void> {
-    for (let turn = 0; turn < 20; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
-  }
-
-  async pass(ms: number): Promise<void> {
-    await this.settle();
-    this.clock.advance(ms);
-    await this.settle();
-  }
-
-  rows(): Record<string, string> {
-    return Object.fromEntries([...this.storage.rows].map(([id, row]) => [id, row.body]));
-  }
-
-  async end(): Promise<void> {
-    this.queue.shutDown();
-    await this.workers.ended();
-  }
-}
+import { objectKey } from '../../src/model/key.ts';
+import { BACKGROUND } from '../../src/queue/queue.ts';
+import { World } from './world.ts';
 
 describe('workers', () => {
   let world: World;
@@ -473,21 +384,4 @@ describe('workers', () => {
     expect(world.storage.rows.size).toBe(21);
     expect(() => world.workers.resize(0)).toThrow('"workers" must be an integer >= 1, current value is 0');
   });
-
-  test('50,000 keys failing at once, then recovering: none is lost, each is written once, no stampede', async () => {
-    world = new World(4, 500);
-    world.storage.fault = () => ({ outcome: { kind: 'retry', error: 'storage is away' }, happened: false });
-    for (let index = 0; index < 50_000; index++) world.put(`p${index}`, index + 1);
-    for (let second = 0; second < 20; second++) await world.pass(1_000);
-    world.storage.fault = () => null;
-    const perSecond: number[] = [];
-    for (let second = 0; second < 90; second++) {
-      const before = world.storage.log.length;
-      for (let part = 0; part < 10; part++) await world.pass(100);
-      perSecond.push(world.storage.log.length - before);
-    }
-    expect(world.storage.rows.size).toBe(50_000);
-    expect(world.storage.log).toHaveLength(50_000);
-    expect(Math.max(...perSecond)).toBeLessThan(25_000);
-  }, 30_000);
 });
