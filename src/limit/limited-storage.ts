@@ -16,6 +16,8 @@ export function limitedStorage(inner: Storage, slots: Semaphore, rate: RateLimit
     index: (kind, scope) => inner.index(kind, scope),
     kinds: () => inner.kinds(),
     scopes: () => inner.scopes(),
+    parked: () => inner.parked(),
+    unpark: (kind, key) => inner.unpark(kind, key),
     close: () => inner.close(),
     write: (writes, scopes) =>
       slots.run(async () => {

@@ -20,6 +20,8 @@ export interface OpenStorageOptions {
   readonly lingerMs?: number | undefined;
   /** How much of the change log is kept; the engine's default when absent. */
   readonly history?: { readonly maxAgeMs: number; readonly maxBytes: number } | undefined;
+  /** The most that the write-ahead log of a SQLite file may take, in bytes; the engine's default when absent. */
+  readonly walBytes?: number | undefined;
 }
 
 /** Makes the engine that a storage URL names; nothing is opened yet. Throws UsageError when the URL names none that this version has. */

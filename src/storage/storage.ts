@@ -94,6 +94,8 @@ export interface StoredObject extends IndexRow {
   readonly apiVersion: string;
   readonly kind: string;
   readonly body: Uint8Array;
+  /** What the engine recorded as the hash of the body: the first 16 bytes of its SHA-256, hexadecimal. Absent when it keeps none. */
+  readonly hash?: string | undefined;
   /** Unix ms. */
   readonly writtenAt: number;
 }

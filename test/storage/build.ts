@@ -13,7 +13,7 @@ export const key = (text: string): ObjectKey => text as ObjectKey;
 export function put(
   name: string,
   revision: string,
-  more: { kind?: Kind; uid?: string; body?: Uint8Array | string; rewrite?: boolean; regressed?: boolean; isChecked?: boolean } = {},
+  more: { kind?: Kind; uid?: string; body?: Uint8Array | string; rewrite?: boolean; force?: boolean; isChecked?: boolean } = {},
 ): Put {
   const { kind = PODS, uid = 'u1', body = JSON.stringify({ kind: kind.kind, metadata: { resourceVersion: revision } }) } = more;
   return {
@@ -24,7 +24,7 @@ export function put(
     // What bodies hold is not what most tests are about.
     isChecked: more.isChecked ?? true,
     ...(more.rewrite === undefined ? {} : { rewrite: more.rewrite }),
-    ...(more.regressed === undefined ? {} : { regressed: more.regressed }),
+    ...(more.force === undefined ? {} : { force: more.force }),
   };
 }
 
@@ -33,7 +33,19 @@ export function del(name: string, revision: string | null, more: { kind?: Kind; 
 }
 
 export function scope(watermark: string | null, more: Partial<ScopeRecord> = {}): ScopeRecord {
-  return { kind: 'pods', scope: '', watermark, listedAt: 1_700_000_000_000, heardAt: 1_700_000_000_500, objects: 3, complete: true, stored: 'form-1', ...more };
+  return {
+    kind: 'pods',
+    scope: '',
+    watermark,
+    listedAt: 1_700_000_000_000,
+    heardAt: 1_700_000_000_500,
+    objects: 3,
+    complete: true,
+    stored: 'form-1',
+    rules: 'rules-1',
+    identity: 'cluster-1',
+    ...more,
+  };
 }
 
 /** The kinds of the outcomes of one write() call. */

@@ -2,15 +2,10 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { compareRevisions } from '../../src/model/revision.ts';
 import type { Storage, StorageReader, Write } from '../../src/storage/storage.ts';
+import type { EngineUnderTest } from './engine-under-test.ts';
+import { lateWrites } from './late-writes.ts';
+import { parking } from './parking.ts';
 import { DEPLOYMENTS, del, key, NODES, outcomes, put, scope, wholeIndex } from './build.ts';
-
-export interface EngineUnderTest {
-  /** Opened. */
-  readonly storage: Storage;
-  readonly reader: StorageReader;
-  /** Closes both and removes what was stored. */
-  readonly remove: () => Promise<void>;
-}
 
 /** What every engine promises. `make` gives a new, empty, opened one for the cluster `prod`. */
 export function storageContract(name: string, make: () => Promise<EngineUnderTest>): void {
@@ -23,6 +18,9 @@ export function storageContract(name: string, make: () => Promise<EngineUnderTes
       ({ storage, reader } = engine);
     });
     afterEach(() => engine.remove());
+
+    lateWrites(() => engine);
+    parking(() => engine);
 
     const stored = async (name: string, kind = 'pods'): Promise<string | null> => {
       const found = await reader.get('prod', kind, key(name));
@@ -92,14 +90,14 @@ export function storageContract(name: string, make: () => Promise<EngineUnderTes
       test('its objects replace rows of any revision, and are guarded again afterwards', async () => {
         await storage.write([put('a/x', '1005', { uid: 'before' })], []);
         expect(await outcomes(storage, [put('a/x', '205', { uid: 'after' })])).toEqual(['stale']);
-        expect(await outcomes(storage, [put('a/x', '205', { uid: 'after', regressed: true })])).toEqual(['written']);
+        expect(await outcomes(storage, [put('a/x', '205', { uid: 'after', force: true })])).toEqual(['written']);
         expect(await reader.get('prod', 'pods', key('a/x'))).toMatchObject({ uid: 'after', revision: '205' });
         expect(await outcomes(storage, [put('a/x', '204', { uid: 'after' })])).toEqual(['stale']);
       });
     });
 
     test('the record of a retired scope is removed, the others stay', async () => {
-      const record = { watermark: '5', listedAt: 1, heardAt: 1, objects: 0, complete: true, stored: null };
+      const record = { watermark: '5', listedAt: 1, heardAt: 1, objects: 0, complete: true, stored: null, rules: null, identity: null };
       await storage.write(
         [],
         [
@@ -196,7 +194,17 @@ export function storageContract(name: string, make: () => Promise<EngineUnderTes
       });
 
       test('scope records, also without rows and with nothing known, and replaced as a whole', async () => {
-        const fresh = scope(null, { scope: 'team-a', kind: 'deployments.apps', listedAt: null, heardAt: null, objects: 0, complete: false, stored: null });
+        const fresh = scope(null, {
+          scope: 'team-a',
+          kind: 'deployments.apps',
+          listedAt: null,
+          heardAt: null,
+          objects: 0,
+          complete: false,
+          stored: null,
+          rules: null,
+          identity: null,
+        });
         expect(await outcomes(storage, [], [scope('10'), fresh])).toEqual([]);
         expect(await storage.kinds()).toEqual(['deployments.apps', 'pods']);
         await storage.write([put('a/x', '11')], [scope('11', { objects: 4, stored: 'form-2' })]);
@@ -288,7 +296,7 @@ export function storageContract(name: string, make: () => Promise<EngineUnderTes
 
     test('random writes by several callers leave what a plain map would hold, with the same outcomes', async () => {
       const write = fc.record({
-        kind: fc.constantFrom('put', 'put', 'put', 'rewrite', 'delete', 'delete-any'),
+        kind: fc.constantFrom('put', 'put', 'put', 'rewrite', 'force', 'delete', 'delete-any'),
         name: fc.constantFrom('a/x', 'a/y', 'a-b/x', 'b/z'),
         uid: fc.constantFrom('u1', 'u2'),
         revision: fc.constantFrom('8', '9', '10', '11', '100', '18446744073709551616'),
@@ -300,13 +308,13 @@ export function storageContract(name: string, make: () => Promise<EngineUnderTes
           fc.array(fc.uniqueArray(write, { selector: (w) => w.name, minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 12 }),
           async (batches) => {
             const kind = { ...DEPLOYMENTS, group: `r${round++}` };
-            const twin = new Map<string, { uid: string; revision: string; body: string }>();
+            const twin = newTwin();
             const want: string[][] = [];
             const calls: Promise<string[]>[] = [];
             for (const batch of batches) {
               const writes: Write[] = batch.map(({ kind: op, name, uid, revision, body }) =>
-                op === 'put' || op === 'rewrite'
-                  ? put(name, revision, { kind, uid, body, rewrite: op === 'rewrite' })
+                op === 'put' || op === 'rewrite' || op === 'force'
+                  ? put(name, revision, { kind, uid, body, rewrite: op === 'rewrite', force: op === 'force' })
                   : del(name, op === 'delete' ? revision : null, { kind, uid }),
               );
               want.push(writes.map((one) => twinApply(twin, one)));
@@ -316,7 +324,7 @@ export function storageContract(name: string, make: () => Promise<EngineUnderTes
             expect(await Promise.all(calls)).toEqual(want);
             const rows = await reader.list({ cluster: 'prod', kind: `deployments.${kind.group}`, limit: 100 });
             const got = rows.map((row) => [row.key, { uid: row.uid, revision: row.revision, body: Buffer.from(row.body).toString() }]);
-            expect(Object.fromEntries(got)).toEqual(Object.fromEntries(twin));
+            expect(Object.fromEntries(got)).toEqual(Object.fromEntries(twin.rows));
           },
         ),
         { numRuns: 80 },
@@ -325,23 +333,43 @@ export function storageContract(name: string, make: () => Promise<EngineUnderTes
   });
 }
 
+interface Twin {
+  readonly rows: Map<string, { readonly uid: string; readonly revision: string; readonly body: string }>;
+  /** By name and uid: the newest revision of a delete. */
+  readonly deleted: Map<string, Map<string, string>>;
+}
+
+function newTwin(): Twin {
+  return { rows: new Map(), deleted: new Map() };
+}
+
 /** The guards once more, written down plainly. */
-function twinApply(twin: Map<string, { uid: string; revision: string; body: string }>, write: Write): string {
+function twinApply({ rows, deleted }: Twin, write: Write): string {
   const name = write.type === 'put' ? write.meta.key : write.key;
-  const row = twin.get(name);
+  const row = rows.get(name);
   if (write.type === 'delete') {
+    const before = deleted.get(name)?.get(write.uid);
+    if (write.revision !== null && (before === undefined || compareRevisions(before, write.revision) < 0)) {
+      deleted.set(name, new Map(deleted.get(name)).set(write.uid, write.revision));
+    }
     if (row === undefined) return 'unchanged';
     if (row.uid !== write.uid) return 'stale';
     if (write.revision !== null && compareRevisions(row.revision, write.revision) > 0) return 'stale';
-    twin.delete(name);
+    rows.delete(name);
     return 'written';
   }
   const next = { uid: write.meta.uid, revision: write.meta.revision, body: Buffer.from(write.body).toString() };
-  if (row !== undefined) {
-    if (compareRevisions(next.revision, row.revision) < 0) return 'stale';
-    const isSame = next.revision === row.revision && next.uid === row.uid;
-    if (isSame && (write.rewrite !== true || next.body === row.body)) return 'unchanged';
+  if (write.force === true) {
+    deleted.delete(name);
+  } else {
+    const tombstone = deleted.get(name)?.get(next.uid);
+    if (tombstone !== undefined && compareRevisions(next.revision, tombstone) < 0) return 'stale';
+    if (row !== undefined) {
+      if (compareRevisions(next.revision, row.revision) < 0) return 'stale';
+      const isSame = next.revision === row.revision && next.uid === row.uid;
+      if (isSame && (write.rewrite !== true || next.body === row.body)) return 'unchanged';
+    }
   }
-  twin.set(name, next);
+  rows.set(name, next);
   return 'written';
 }

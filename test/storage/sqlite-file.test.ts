@@ -18,9 +18,10 @@ test('the tables have the documented names and columns', async () => {
   expect(columns('objects')).toEqual([...objectKey, 'api_version', 'kind', 'uid', 'resource_version', 'body', 'hash', 'epoch', 'written_at'].sort());
   expect(columns('changes')).toEqual([...objectKey, 'seq', 'uid', 'resource_version', 'type', 'body', 'written_at'].sort());
   expect(columns('scopes')).toEqual(
-    ['cluster', 'api_group', 'resource', 'scope', 'watermark', 'listed_at', 'heard_at', 'objects', 'complete', 'stored'].sort(),
+    ['cluster', 'api_group', 'resource', 'scope', 'watermark', 'listed_at', 'heard_at', 'objects', 'complete', 'stored', 'rules', 'identity'].sort(),
   );
   expect(columns('parked')).toEqual([...objectKey, 'uid', 'resource_version', 'error', 'attempts', 'since'].sort());
+  expect(columns('tombstones')).toEqual([...objectKey, 'uid', 'resource_version', 'deleted_at'].sort());
   expect(columns('writers')).toEqual(['cluster', 'epoch', 'holder', 'shard', 'since']);
   const primaryKey = rowsOf(path, "SELECT name FROM pragma_table_info('objects') WHERE pk > 0 ORDER BY pk").map((row) => row['name']);
   expect(primaryKey).toEqual(['cluster', 'api_group', 'resource', 'namespace', 'name']);

@@ -32,6 +32,54 @@ function stampOf(body: Uint8Array): number {
   return at === -1 ? 0 : Number(bytes.toString('latin1', at + STAMP.length, at + STAMP.length + 19)) / 1e6;
 }
 
+/**
+ * `refuse`: every write is a `retry` at once. `hang`: writes do not come back until the end, and then were made, though they say that they were not.
+ * `locked`: somebody else takes the database away, here it is only counted.
+ */
+export type OutageKind = 'refuse' | 'hang' | 'locked';
+
+/** A storage that is gone between begin() and end(), and counts what is asked of it. */
+export class Outage {
+  /** Calls with rows, and the rows in them, since the start, whatever became of them. */
+  calls = 0;
+  rows = 0;
+  /** Rows that were made durable or found to be so. */
+  settled = 0;
+  readonly #kind: OutageKind;
+  #end: Promise<void> | null = null;
+  #mend: () => void = () => {};
+
+  constructor(kind: OutageKind) {
+    this.#kind = kind;
+  }
+
+  begin(): void {
+    if (this.#kind !== 'locked') this.#end = new Promise((resolve) => (this.#mend = resolve));
+  }
+
+  end(): void {
+    this.#end = null;
+    this.#mend();
+  }
+
+  around(inner: Storage): Storage {
+    return around(inner, async (writes, scopes) => {
+      if (writes.length > 0) this.calls++;
+      this.rows += writes.length;
+      if (this.#end !== null) {
+        if (this.#kind === 'hang') {
+          await this.#end;
+          await inner.write(writes, scopes);
+        }
+        return writes.map(() => ({ kind: 'retry', error: 'the benchmark took the storage away' }));
+      }
+      const outcomes = await inner.write(writes, scopes);
+      for (const { kind } of outcomes) if (kind !== 'retry') this.settled++;
+      return outcomes;
+    });
+  }
+}
+
 function around(inner: Storage, write: Storage['write']): Storage {
   return {
     name: inner.name,
@@ -42,6 +90,8 @@ function around(inner: Storage, write: Storage['write']): Storage {
     index: (kind, scope) => inner.index(kind, scope),
     kinds: () => inner.kinds(),
     scopes: () => inner.scopes(),
+    parked: () => inner.parked(),
+    unpark: (kind, key) => inner.unpark(kind, key),
     close: () => inner.close(),
   };
 }

@@ -1,13 +1,15 @@
 import { jsonProblem } from '../../json/check.ts';
 import type { ObjectKey } from '../../model/key.ts';
 import { namespaceOf } from '../../model/key.ts';
-import type { KindId, Scope } from '../../model/kind.ts';
+import type { Kind, KindId, Scope } from '../../model/kind.ts';
 import { apiVersionOf, kindId } from '../../model/kind.ts';
+import type { ObjectMeta } from '../../model/object.ts';
 import type { Outcome } from '../../model/outcome.ts';
 import { STALE, UNCHANGED, WRITTEN } from '../../model/outcome.ts';
 import { compareRevisions } from '../../model/revision.ts';
 import { compareBytes } from '../key-order.ts';
-import type { Delete, IndexRow, Put, ScopeRecord, Storage, StorageReader, StoredObject, Write } from '../storage.ts';
+import type { Delete, IndexRow, ParkedRow, Put, ScopeRecord, Storage, StorageReader, StoredObject, Write } from '../storage.ts';
+import { Tombstones } from './tombstones.ts';
 
 /** Keeps everything in this process's memory, with the guards of the other engines: for tests, trials and `--once` runs whose result nobody keeps. */
 export function createMemoryStorage(options: { readonly cluster: string; readonly now?: (() => number) | undefined }): Storage & StorageReader {
@@ -21,6 +23,8 @@ const INDEX_PAGE = 2_000;
 interface Table {
   readonly rows: Map<ObjectKey, StoredObject>;
   sorted: readonly ObjectKey[] | null;
+  readonly tombstones: Tombstones;
+  readonly parked: Map<ObjectKey, ParkedRow>;
 }
 
 class MemoryStorage implements Storage, StorageReader {
@@ -78,6 +82,14 @@ class MemoryStorage implements Storage, StorageReader {
     return cluster === this.#cluster ? [...this.#scopes.values()] : [];
   }
 
+  async parked(cluster: string = this.#cluster): Promise<readonly ParkedRow[]> {
+    return cluster === this.#cluster ? [...this.#tables.values()].flatMap(({ parked }) => [...parked.values()]) : [];
+  }
+
+  async unpark(kind: KindId, key: ObjectKey): Promise<void> {
+    this.#tables.get(kind)?.parked.delete(key);
+  }
+
   async get(cluster: string, kind: KindId, key: ObjectKey): Promise<StoredObject | null> {
     return (cluster === this.#cluster ? this.#tables.get(kind)?.rows.get(key) : undefined) ?? null;
   }
@@ -99,35 +111,58 @@ class MemoryStorage implements Storage, StorageReader {
   /** The rows stay, so that what was written can still be read and the same storage opened again. */
   async close(): Promise<void> {}
 
-  #put({ kind, meta, body, isChecked = false, rewrite = false, regressed = false }: Put): Outcome {
+  #put({ kind, meta, body, isChecked = false, rewrite = false, force = false }: Put): Outcome {
+    const table = this.#tableOf(kind);
     const problem = isChecked ? null : jsonProblem(body);
-    if (problem !== null) return { kind: 'rejected', error: `the object is not JSON: ${problem}` };
-    const id = kindId(kind);
-    let table = this.#tables.get(id);
-    if (table === undefined) {
-      table = { rows: new Map(), sorted: null };
-      this.#tables.set(id, table);
+    if (problem !== null) return this.#park(table, kindId(kind), meta, `the object is not JSON: ${problem}`);
+    if (force) {
+      table.tombstones.remove(meta.key);
+    } else if (table.tombstones.refuses(meta.key, meta.uid, meta.revision)) {
+      return STALE;
     }
     const stored = table.rows.get(meta.key);
-    if (stored !== undefined && !regressed) {
+    if (stored !== undefined && !force) {
       const order = compareRevisions(meta.revision, stored.revision);
       if (order < 0) return STALE;
-      if (order === 0 && meta.uid === stored.uid && !(rewrite && Buffer.compare(stored.body, body) !== 0)) return UNCHANGED;
+      if (order === 0 && meta.uid === stored.uid && !(rewrite && Buffer.compare(stored.body, body) !== 0)) {
+        table.parked.delete(meta.key);
+        return UNCHANGED;
+      }
     } else if (stored === undefined) {
       table.sorted = null;
     }
     table.rows.set(meta.key, { ...meta, apiVersion: apiVersionOf(kind), kind: kind.kind, body: new Uint8Array(body), writtenAt: this.#now() });
+    table.parked.delete(meta.key);
     return WRITTEN;
   }
 
   #delete({ kind, key, uid, revision }: Delete): Outcome {
-    const table = this.#tables.get(kindId(kind));
-    const stored = table?.rows.get(key);
-    if (table === undefined || stored === undefined) return UNCHANGED;
+    const table = this.#tableOf(kind);
+    table.parked.delete(key);
+    if (revision !== null) table.tombstones.add(key, uid, revision, this.#now());
+    const stored = table.rows.get(key);
+    if (stored === undefined) return UNCHANGED;
     if (stored.uid !== uid || (revision !== null && compareRevisions(stored.revision, revision) > 0)) return STALE;
     table.rows.delete(key);
     table.sorted = null;
     return WRITTEN;
+  }
+
+  #park(table: Table, kind: KindId, { key, uid, revision }: ObjectMeta, error: string): Outcome {
+    const before = table.parked.get(key);
+    const [attempts, since] = before?.uid === uid ? [before.attempts + 1, before.since] : [1, this.#now()];
+    table.parked.set(key, { kind, key, uid, revision, error, attempts, since });
+    return { kind: 'rejected', error };
+  }
+
+  #tableOf(kind: Kind): Table {
+    const id = kindId(kind);
+    let table = this.#tables.get(id);
+    if (table === undefined) {
+      table = { rows: new Map(), sorted: null, tombstones: new Tombstones(), parked: new Map() };
+      this.#tables.set(id, table);
+    }
+    return table;
   }
 }
 

@@ -23,6 +23,10 @@ export function createNullStorage(): Storage {
     async scopes() {
       return [];
     },
+    async parked() {
+      return [];
+    },
+    async unpark() {},
     async close() {},
   };
 }

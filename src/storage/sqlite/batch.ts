@@ -1,4 +1,4 @@
-import type { Kind } from '../../model/kind.ts';
+import type { ObjectKey } from '../../model/key.ts';
 import type { Revision } from '../../model/revision.ts';
 import type { ScopeRecord, Write } from '../storage.ts';
 
@@ -31,6 +31,13 @@ export interface KindColumns {
   readonly kind: string;
 }
 
+/** Takes a key out of `parked`. It travels as a row among writes, so that it keeps its place in their order. */
+export interface Unpark {
+  readonly type: 'unpark';
+  readonly kind: KindColumns;
+  readonly key: ObjectKey;
+}
+
 /** Numbers a row has in `ints`. */
 export const WIDTH = 8;
 const FLAGS = 0;
@@ -47,8 +54,9 @@ const RESULT = FLAGS;
 const IS_DELETE = 1;
 const IS_REWRITE = 2;
 const ANY_REVISION = 4;
-const IS_REGRESSED = 8;
+const IS_FORCED = 8;
 const IS_CHECKED = 16;
+const IS_UNPARK = 32;
 
 /** Outcomes as they travel. `rejected` and `retry` have a text in the answer. */
 export const CODE = { written: 1, unchanged: 2, stale: 3, rejected: 4, retry: 5 } as const;
@@ -58,8 +66,9 @@ export type OutcomeCode = (typeof CODE)[keyof typeof CODE];
 export interface Row {
   isDelete: boolean;
   isRewrite: boolean;
-  isRegressed: boolean;
+  isForced: boolean;
   isChecked: boolean;
+  isUnpark: boolean;
   group: string;
   resource: string;
   apiVersion: string;
@@ -73,20 +82,26 @@ export interface Row {
 }
 
 /** Bytes that the bodies of `writes` need in a slab. */
-export function bodyBytes(writes: readonly Write[]): number {
+export function bodyBytes(writes: readonly (Write | Unpark)[]): number {
   let bytes = 0;
   for (const write of writes) if (write.type === 'put') bytes += write.body.length;
   return bytes;
 }
 
+/** Bytes of all bodies of a packed message. */
+export function bodyBytesOf({ ints, rows }: BatchMessage): number {
+  const last = (rows - 1) * WIDTH;
+  return rows === 0 ? 0 : (ints[last + BODY_AT] ?? 0) + (ints[last + BODY_LENGTH] ?? 0);
+}
+
 /** Packs the writes of several calls into one message. `slab` and `ints` must have the room. */
 export function packBatch(
-  calls: readonly { readonly writes: readonly Write[]; readonly scopes: readonly ScopeRecord[] }[],
+  calls: readonly { readonly writes: readonly (Write | Unpark)[]; readonly scopes: readonly ScopeRecord[] }[],
   into: { readonly id: number; readonly slab: SharedArrayBuffer; readonly ints: Int32Array<SharedArrayBuffer>; readonly wallMs: number },
 ): BatchMessage {
   const { slab, ints } = into;
   const target = new Uint8Array(slab);
-  const kinds = new Map<Kind, number>();
+  const kinds = new Map<KindColumns, number>();
   const parts: string[] = [];
   const scopes: ScopeRecord[] = [];
   let at = 0;
@@ -99,7 +114,7 @@ export function packBatch(
         kinds.set(write.kind, kind);
       }
       const isPut = write.type === 'put';
-      const { key, uid, revision } = isPut ? write.meta : write;
+      const { key, uid, revision } = isPut ? write.meta : write.type === 'delete' ? write : { key: write.key, uid: '', revision: null };
       const slash = key.indexOf('/');
       parts.push(key, uid, revision ?? '');
       ints[at + FLAGS] = flagsOf(write);
@@ -141,8 +156,9 @@ export function* rowsOf(batch: BatchMessage): Generator<Row, void, undefined> {
   const row: Row = {
     isDelete: false,
     isRewrite: false,
-    isRegressed: false,
+    isForced: false,
     isChecked: false,
+    isUnpark: false,
     group: '',
     resource: '',
     apiVersion: '',
@@ -165,8 +181,9 @@ export function* rowsOf(batch: BatchMessage): Generator<Row, void, undefined> {
     if (kind === undefined) throw new Error(`Cannot read row ${index} of a batch: it names kind ${int(KIND)} of ${kinds.length}`);
     row.isDelete = (flags & IS_DELETE) !== 0;
     row.isRewrite = (flags & IS_REWRITE) !== 0;
-    row.isRegressed = (flags & IS_REGRESSED) !== 0;
+    row.isForced = (flags & IS_FORCED) !== 0;
     row.isChecked = (flags & IS_CHECKED) !== 0;
+    row.isUnpark = (flags & IS_UNPARK) !== 0;
     row.group = kind.group;
     row.resource = kind.resource;
     row.apiVersion = kind.apiVersion;
@@ -191,7 +208,8 @@ export function resultAt(ints: Int32Array, index: number): number {
   return ints[index * WIDTH + RESULT] ?? 0;
 }
 
-function flagsOf(write: Write): number {
+function flagsOf(write: Write | Unpark): number {
+  if (write.type === 'unpark') return IS_UNPARK | ANY_REVISION;
   if (write.type === 'delete') return IS_DELETE | (write.revision === null ? ANY_REVISION : 0);
-  return (write.rewrite === true ? IS_REWRITE : 0) | (write.regressed === true ? IS_REGRESSED : 0) | (write.isChecked === true ? IS_CHECKED : 0);
+  return (write.rewrite === true ? IS_REWRITE : 0) | (write.force === true ? IS_FORCED : 0) | (write.isChecked === true ? IS_CHECKED : 0);
 }

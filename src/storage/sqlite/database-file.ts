@@ -76,14 +76,14 @@ export function checkWritable(path: string): void {
 }
 
 /** Opens for writing what checkWritable() has passed: creates and migrates. Throws StorageError. */
-export function openWritable(path: string, limits: { readonly length?: number | undefined } = {}): DatabaseSync {
+export function openWritable(path: string, limits: { readonly walBytes: number; readonly length?: number | undefined }): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(path, { timeout: 0, ...(limits.length === undefined ? {} : { limits: { length: limits.length } }) });
     // Our mark is in the header before the write-ahead log exists, so inspectFile() finds it whenever the process dies.
     db.exec(`PRAGMA busy_timeout = ${BUSY_MS}; PRAGMA page_size = ${PAGE_SIZE};`);
     if (applicationId(db) === 0) db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
-    db.exec(WRITER_PRAGMAS);
+    db.exec(`${WRITER_PRAGMAS}PRAGMA journal_size_limit = ${Math.min(MOST_IDLE_WAL_BYTES, limits.walBytes)}`);
     migrate(db, path);
     return db;
   } catch (cause) {
@@ -93,12 +93,15 @@ export function openWritable(path: string, limits: { readonly length?: number | 
 }
 
 /** How long a foreign writer (a person with a SQL shell) is waited for, in the worker thread, before a transaction is a `retry`. */
-const BUSY_MS = 1_000;
+export const BUSY_MS = 1_000;
+
+/** What the file of the log is cut back to when the log begins anew in it. */
+const MOST_IDLE_WAL_BYTES = 64 * 2 ** 20;
 
 /**
  * - NORMAL: a crash of the operating system may lose the last commits, never break the file; the lost rows and the watermark that covers them were
  *   in the same transactions, so the mirror watches again from before them.
- * - The log is folded into the file every 500 pages (2 MiB), and cut back to 64 MiB when it was longer. Folding holds the writer up: with 1,000
+ * - The log is folded into the file every 500 pages (2 MiB). Folding holds the writer up: with 1,000
  *   changes of 4 KB a second, every 4,000 pages held it 35 to 67 ms, and 98.9 % of the changes were durable within 40 ms; every 1,000 pages 99.3 %, every 500
  *   99.6 %. The CPU is the same within noise.
  * - 4 MiB of page cache hold the inner pages of the primary key; between 2 and 32 MiB no difference was measured.
@@ -107,7 +110,6 @@ const WRITER_PRAGMAS = `
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
 PRAGMA wal_autocheckpoint = 500;
-PRAGMA journal_size_limit = ${64 * 2 ** 20};
 PRAGMA cache_size = -4096;
 `;
 

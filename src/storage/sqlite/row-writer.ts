@@ -3,7 +3,6 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { jsonProblem } from '../../json/check.ts';
 import { messageOf, StorageError } from '../../model/errors.ts';
 import { splitKindId } from '../../model/kind.ts';
-import { isNewer } from '../../model/revision.ts';
 import type { ScopeRecord } from '../storage.ts';
 import { CODE, rowsOf, setResult } from './batch.ts';
 import type { BatchMessage, OutcomeCode, Row } from './batch.ts';
@@ -11,7 +10,10 @@ import { HASH_BYTES, writeBodyHash } from './body-hash.ts';
 import { ChangeLogPruner } from './change-log.ts';
 import type { HistoryBounds } from './change-log.ts';
 import { conditionOf, isRowsFault } from './conditions.ts';
+import { ParkedRows } from './parked-rows.ts';
 import { DELETE, LOOK_UP, READ_WRITER, REMOVE_SCOPE, SAVE_SCOPE, SAVE_WRITER, STAMP_DELETE, UPSERT } from './statements.ts';
+import { Tombstones } from './tombstones.ts';
+import { WalCap } from './wal-cap.ts';
 
 export interface RowWriterOptions {
   readonly path: string;
@@ -21,6 +23,8 @@ export interface RowWriterOptions {
   readonly holder: string;
   readonly wallMs: number;
   readonly history: HistoryBounds;
+  /** The most that the write-ahead log may take, in bytes. */
+  readonly walBytes: number;
 }
 
 /** What became of a batch beside the codes in its `ints`. */
@@ -49,6 +53,9 @@ export class RowWriter {
   readonly #removeScope: StatementSync;
   readonly #readWriter: StatementSync;
   readonly #pruner: ChangeLogPruner;
+  readonly #parked: ParkedRows;
+  readonly #tombstones: Tombstones;
+  readonly #wal: WalCap;
   /** Of the row at hand: SQLite copies what is bound. */
   readonly #hash = Buffer.alloc(HASH_BYTES);
   #inodeCheckedAt = Number.NEGATIVE_INFINITY;
@@ -67,8 +74,11 @@ export class RowWriter {
     this.#removeScope = db.prepare(REMOVE_SCOPE);
     this.#readWriter = db.prepare(READ_WRITER);
     this.#pruner = new ChangeLogPruner(db, options.history);
+    this.#parked = new ParkedRows(db, options.cluster);
+    this.#wal = new WalCap(db, { path: options.path, capBytes: options.walBytes });
     const stored = this.#readWriter.get(options.cluster, SHARD);
     this.#epoch = options.epoch ?? Number(stored?.['epoch'] ?? 0);
+    this.#tombstones = new Tombstones(db, { cluster: options.cluster, epoch: this.#epoch });
     const { changes } = db.prepare(SAVE_WRITER).run(options.cluster, SHARD, this.#epoch, options.holder, options.wallMs);
     if (Number(changes) === 0) {
       throw new StorageError(
@@ -82,6 +92,8 @@ export class RowWriter {
     const errors: [number, string][] = [];
     try {
       this.#checkFile(batch.wallMs);
+      const full = this.#wal.refusalOf(batch);
+      if (full !== null) return { errors: [], failure: full };
       // IMMEDIATE: a foreign writer is met here, before any row, and waited for.
       this.#db.exec('BEGIN IMMEDIATE');
       const refusal = this.#refusalOfEpoch();
@@ -94,19 +106,38 @@ export class RowWriter {
         setResult(
           batch,
           index,
-          this.#applyRow(row, batch.wallMs, (error) => void errors.push([index, error])),
+          this.#settleRow(row, batch.wallMs, (error) => void errors.push([index, error])),
         );
         index++;
       }
       for (const record of batch.scopes) this.#putScope(record);
       this.#pruner.afterRows(batch.rows, batch.wallMs);
+      this.#tombstones.afterRows(batch.rows, batch.wallMs);
       this.#db.exec('COMMIT');
+      this.#parked.committed();
       return { errors, failure: null };
     } catch (cause) {
       // Some failures have rolled back by themselves.
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      this.#parked.rolledBack();
       return { errors: [], failure: cause instanceof StorageError ? cause.message : conditionOf('write to', this.#path, cause).message };
     }
+  }
+
+  /** Applies a row and keeps `parked` true to its outcome. */
+  #settleRow(row: Row, wallMs: number, onError: (error: string) => void): OutcomeCode {
+    if (row.isUnpark) {
+      this.#parked.unpark(row);
+      return CODE.written;
+    }
+    let refusal = '';
+    const code = this.#applyRow(row, wallMs, (error) => {
+      refusal = error;
+      onError(error);
+    });
+    if (code === CODE.rejected) this.#parked.park(row, refusal, wallMs);
+    else if (code !== CODE.retry && (row.isDelete || code !== CODE.stale)) this.#parked.unpark(row);
+    return code;
   }
 
   #applyRow(row: Row, wallMs: number, onError: (error: string) => void): OutcomeCode {
@@ -142,13 +173,16 @@ export class RowWriter {
       this.#epoch,
       wallMs,
       row.body,
-      row.isRegressed ? 2 : row.isRewrite ? 1 : 0,
+      row.isForced ? 2 : row.isRewrite ? 1 : 0,
     );
-    return changes !== 0;
+    if (changes === 0) return false;
+    if (row.isForced) this.#tombstones.afterForce(row);
+    return true;
   }
 
   #remove(row: Row, wallMs: number): boolean {
     const { changes } = this.#delete.run(this.#cluster, row.group, row.resource, row.namespace, row.name, row.uid, row.revision, this.#epoch);
+    this.#tombstones.afterDelete(row, wallMs);
     if (changes === 0) return false;
     this.#stampDelete.run(row.revision, wallMs);
     return true;
@@ -156,14 +190,13 @@ export class RowWriter {
 
   #whyNot(row: Row, onError: (error: string) => void): OutcomeCode {
     const stored = this.#lookUp.get(this.#cluster, row.group, row.resource, row.namespace, row.name);
-    // A put always finds the row that kept it out; a delete finds none when it was done before.
-    if (stored === undefined) return CODE.unchanged;
+    // A delete finds none when it was done before; a put only when a tombstone kept it out.
+    if (stored === undefined) return row.isDelete ? CODE.unchanged : CODE.stale;
     if (Number(stored['epoch']) > this.#epoch) {
       onError(`the row was written by epoch ${String(stored['epoch'])}, and this writer has epoch ${this.#epoch}`);
       return CODE.retry;
     }
-    if (row.isDelete || row.revision === null || isNewer(String(stored['resource_version']), row.revision)) return CODE.stale;
-    return CODE.unchanged;
+    return !row.isDelete && stored['uid'] === row.uid && stored['resource_version'] === row.revision ? CODE.unchanged : CODE.stale;
   }
 
   #putScope(record: ScopeRecord): void {
@@ -183,6 +216,8 @@ export class RowWriter {
       record.objects,
       record.complete ? 1 : 0,
       record.stored,
+      record.rules,
+      record.identity,
     );
   }
 

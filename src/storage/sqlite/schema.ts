@@ -18,8 +18,8 @@ export const PAGE_SIZE = 4096;
  * The change log is written by triggers, so that no statement, ours or a person's, changes a row without it; measured free.
  * `changes` needs no AUTOINCREMENT: pruning never takes the newest row, so `seq` never goes back.
  *
- * A deleted row leaves nothing but its line in `changes`. Refusing a late put after its delete will need a table of tombstones
- * (object key, uid, revision), filled by the delete and asked in the guard of the upsert (see statements.ts).
+ * `tombstones` (step 2) is what a delete leaves behind, for the guard of the upsert: see tombstones.ts. Its second index is for pruning
+ * by age and costs deletes only.
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -106,6 +106,24 @@ CREATE TRIGGER objects_deleted AFTER DELETE ON objects BEGIN
   VALUES (OLD.cluster, OLD.api_group, OLD.resource, OLD.namespace, OLD.name, OLD.uid, OLD.resource_version, 'delete',
     CAST(unixepoch('subsec') * 1000 AS INTEGER));
 END;
+`,
+  `
+ALTER TABLE scopes ADD COLUMN rules TEXT;
+ALTER TABLE scopes ADD COLUMN identity TEXT;
+
+CREATE TABLE tombstones (
+  cluster TEXT NOT NULL,
+  api_group TEXT NOT NULL,
+  resource TEXT NOT NULL,
+  namespace TEXT NOT NULL,
+  name TEXT NOT NULL,
+  uid TEXT NOT NULL,
+  resource_version TEXT NOT NULL,
+  deleted_at INTEGER NOT NULL,
+  PRIMARY KEY (cluster, api_group, resource, namespace, name, uid)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX tombstones_by_age ON tombstones (deleted_at);
 `,
 ];
 

@@ -2,11 +2,12 @@ import type { Outcome } from '../../model/outcome.ts';
 import { STALE, UNCHANGED, WRITTEN } from '../../model/outcome.ts';
 import type { ScopeRecord, Write } from '../storage.ts';
 import { CODE, resultAt } from './batch.ts';
+import type { Unpark } from './batch.ts';
 import type { DoneMessage } from './writer-link.ts';
 
 /** One write() whose promise is not settled yet. */
 export interface WriteCall {
-  readonly writes: readonly Write[];
+  readonly writes: readonly (Write | Unpark)[];
   readonly scopes: readonly ScopeRecord[];
   readonly rows: number;
   readonly bytes: number;
@@ -28,7 +29,7 @@ export function settleCalls(calls: readonly WriteCall[], { ints, errors, failure
   }
 }
 
-export function allRetry(writes: readonly Write[], error: string): readonly Outcome[] {
+export function allRetry(writes: readonly unknown[], error: string): readonly Outcome[] {
   const outcome: Outcome = { kind: 'retry', error };
   return writes.map(() => outcome);
 }

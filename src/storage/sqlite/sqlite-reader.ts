@@ -4,7 +4,7 @@ import { namespaceOf, nameOf, objectKey } from '../../model/key.ts';
 import type { KindId, Scope } from '../../model/kind.ts';
 import { kindId, splitKindId } from '../../model/kind.ts';
 import { nextNamespace } from '../key-order.ts';
-import type { IndexRow, ScopeRecord, StorageReader, StoredObject } from '../storage.ts';
+import type { IndexRow, ParkedRow, ScopeRecord, StorageReader, StoredObject } from '../storage.ts';
 import { sqliteCode, storageErrorOf } from './conditions.ts';
 import { openReadOnly } from './database-file.ts';
 
@@ -18,7 +18,7 @@ export function createSqliteReader(options: { readonly path: string }): StorageR
 
 type Row = Record<string, SQLOutputValue>;
 
-const OBJECT_COLUMNS = 'namespace, name, uid, resource_version, api_version, kind, written_at, CAST(body AS BLOB) AS body';
+const OBJECT_COLUMNS = 'namespace, name, uid, resource_version, api_version, kind, lower(hex(hash)) AS hash, written_at, CAST(body AS BLOB) AS body';
 const KIND = 'cluster = ? AND api_group = ? AND resource = ?';
 
 /** Each statement is prepared once for the connection. None is left half-read: an unfinished one would keep the write-ahead log from being reset. */
@@ -38,6 +38,7 @@ const SQL = {
   scopeClusters: 'SELECT DISTINCT cluster FROM scopes',
   kind: 'SELECT api_group, resource FROM objects WHERE cluster = ? AND (api_group, resource) > (?, ?) ORDER BY api_group, resource LIMIT 1',
   scopes: 'SELECT * FROM scopes WHERE cluster = ? ORDER BY api_group, resource, scope',
+  parked: 'SELECT * FROM parked WHERE cluster = ? ORDER BY api_group, resource, namespace, name',
   index: `SELECT namespace, name, uid, resource_version FROM objects WHERE ${KIND} AND (namespace, name) > (?, ?) ORDER BY namespace, name LIMIT ?`,
   indexNamespace: `SELECT namespace, name, uid, resource_version FROM objects WHERE ${KIND} AND namespace = ? AND name > ? ORDER BY name LIMIT ?`,
 } as const;
@@ -77,12 +78,28 @@ export class SqliteReader implements StorageReader {
       sql.scopes.all(cluster).map((row) => ({
         kind: kindOf(row),
         scope: text(row, 'scope'),
-        watermark: row['watermark'] === null ? null : text(row, 'watermark'),
+        watermark: textOrNull(row, 'watermark'),
         listedAt: timeOrNull(row['listed_at']),
         heardAt: timeOrNull(row['heard_at']),
         objects: Number(row['objects']),
         complete: Number(row['complete']) === 1,
-        stored: row['stored'] === null ? null : text(row, 'stored'),
+        stored: textOrNull(row, 'stored'),
+        rules: textOrNull(row, 'rules'),
+        identity: textOrNull(row, 'identity'),
+      })),
+    );
+  }
+
+  async parked(cluster: string): Promise<readonly ParkedRow[]> {
+    return this.#read((sql) =>
+      sql.parked.all(cluster).map((row) => ({
+        kind: kindOf(row),
+        key: objectKey(text(row, 'namespace'), text(row, 'name')),
+        uid: text(row, 'uid'),
+        revision: text(row, 'resource_version'),
+        error: text(row, 'error'),
+        attempts: Number(row['attempts']),
+        since: Number(row['since']),
       })),
     );
   }
@@ -180,6 +197,10 @@ function text(row: Row, column: string): string {
   return String(row[column]);
 }
 
+function textOrNull(row: Row, column: string): string | null {
+  return row[column] === null ? null : text(row, column);
+}
+
 function timeOrNull(value: SQLOutputValue | undefined): number | null {
   return value === null || value === undefined ? null : Number(value);
 }
@@ -197,6 +218,7 @@ function storedObject(row: Row): StoredObject {
     apiVersion: text(row, 'api_version'),
     kind: text(row, 'kind'),
     body: body instanceof Uint8Array ? body : new Uint8Array(0),
+    hash: text(row, 'hash'),
     writtenAt: Number(row['written_at']),
   };
 }

@@ -3,12 +3,14 @@ import { resolve as resolvePath } from 'node:path';
 import type { Clock } from '../../kit/clock.ts';
 import type { Logger } from '../../kit/log.ts';
 import { silentLogger } from '../../kit/log.ts';
-import { messageOf } from '../../model/errors.ts';
+import { messageOf, StorageError } from '../../model/errors.ts';
 import type { ObjectKey } from '../../model/key.ts';
 import type { KindId, Scope } from '../../model/kind.ts';
+import { splitKindId } from '../../model/kind.ts';
 import type { Outcome } from '../../model/outcome.ts';
-import type { IndexRow, ScopeRecord, Storage, Write } from '../storage.ts';
+import type { IndexRow, ParkedRow, ScopeRecord, Storage, Write } from '../storage.ts';
 import { bodyBytes, packBatch } from './batch.ts';
+import type { Unpark } from './batch.ts';
 import { DEFAULT_HISTORY } from './change-log.ts';
 import type { HistoryBounds } from './change-log.ts';
 import { checkWritable } from './database-file.ts';
@@ -19,6 +21,7 @@ import { SlabPool } from './slab-pool.ts';
 import { SqliteReader } from './sqlite-reader.ts';
 import { startWorker, WriterLink } from './writer-link.ts';
 import type { DoneMessage, StartWorker } from './writer-link.ts';
+import { DEFAULT_WAL_BYTES } from './wal-cap.ts';
 import { takeWriterLock } from './writer-lock.ts';
 import type { WriterLock } from './writer-lock.ts';
 
@@ -38,6 +41,8 @@ export interface SqliteStorageOptions {
   readonly lingerMs?: number | undefined;
   /** How much of the change log is kept. Default 24 h and 1 GiB. */
   readonly history?: HistoryBounds | undefined;
+  /** The most that the write-ahead log may take, in bytes. Default DEFAULT_WAL_BYTES. */
+  readonly walBytes?: number | undefined;
   /** For tests: the longest value that SQLite takes. */
   readonly lengthLimit?: number | undefined;
   /** For tests: starts the writer's thread. */
@@ -118,6 +123,19 @@ class SqliteStorage implements Storage {
   }
 
   write(writes: readonly Write[], scopes: readonly ScopeRecord[]): Promise<readonly Outcome[]> {
+    return this.#commit(writes, scopes);
+  }
+
+  parked(): Promise<readonly ParkedRow[]> {
+    return this.#reader.parked(this.#options.cluster);
+  }
+
+  async unpark(kind: KindId, key: ObjectKey): Promise<void> {
+    const [outcome] = await this.#commit([{ type: 'unpark', kind: { ...splitKindId(kind), version: '', kind: '' }, key }], []);
+    if (outcome?.kind === 'retry') throw new StorageError(outcome.error, { retryable: true });
+  }
+
+  #commit(writes: readonly (Write | Unpark)[], scopes: readonly ScopeRecord[]): Promise<readonly Outcome[]> {
     if (this.#state === 'new' || this.#state === 'closed' || this.#state === 'closing') {
       return Promise.reject(new Error(`Cannot write to the database "${this.#path}": it is ${this.#state}`));
     }
@@ -223,14 +241,14 @@ class SqliteStorage implements Storage {
   }
 
   async #startThread(): Promise<void> {
-    const { clock, cluster, epoch, history = DEFAULT_HISTORY, lengthLimit } = this.#options;
+    const { clock, cluster, epoch, history = DEFAULT_HISTORY, walBytes = DEFAULT_WAL_BYTES, lengthLimit } = this.#options;
     const link = new WriterLink({
       start: this.#options.startWorker ?? startWorker,
       onDone: (message) => this.#done(message),
       onLost: (error) => this.#lost(error),
     });
     const holder = `${hostname()}:${process.pid}`;
-    await link.open({ path: this.#path, cluster, epoch: epoch ?? null, holder, wallMs: clock.wall(), history, lengthLimit });
+    await link.open({ path: this.#path, cluster, epoch: epoch ?? null, holder, wallMs: clock.wall(), history, walBytes, lengthLimit });
     this.#link = link;
   }
 

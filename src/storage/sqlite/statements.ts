@@ -6,12 +6,16 @@ const KEY = 'cluster = ? AND api_group = ? AND resource = ? AND namespace = ? AN
 /**
  * Makes the row hold this object unless storage holds something at least as new (semantics section 8.2), all in the one statement; measured free.
  * The same revision may be written again for another uid, or as a rewrite with another body. An older one never. Never over a row of a higher epoch.
- * Refusing a put that comes after the delete of the same uid and a newer revision will be one more condition here, on the tombstones.
- * Parameter 14 is 1 for a rewrite, 2 when the history of the cluster went back: then the revision of the row says nothing.
+ * Never for a uid that was deleted as of a newer revision (tombstones.ts says why strictly newer).
+ * Parameter 14 is 1 for a rewrite, 2 for a forced put: then neither the row's revision nor a tombstone says anything.
  */
 export const UPSERT = `
 INSERT INTO objects (cluster, api_group, resource, namespace, name, api_version, kind, uid, resource_version, hash, epoch, written_at, body)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, CAST(?13 AS TEXT))
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, CAST(?13 AS TEXT)
+WHERE ?14 = 2 OR NOT EXISTS (
+  SELECT 1 FROM tombstones AS t
+  WHERE t.cluster = ?1 AND t.api_group = ?2 AND t.resource = ?3 AND t.namespace = ?4 AND t.name = ?5 AND t.uid = ?8 AND ${older('?9', 't.resource_version')}
+)
 ON CONFLICT (cluster, api_group, resource, namespace, name) DO UPDATE SET
   api_version = excluded.api_version, kind = excluded.kind, uid = excluded.uid, resource_version = excluded.resource_version,
   hash = excluded.hash, epoch = excluded.epoch, written_at = excluded.written_at, body = excluded.body
@@ -31,15 +35,48 @@ WHERE cluster = ?1 AND api_group = ?2 AND resource = ?3 AND namespace = ?4 AND n
 export const STAMP_DELETE = `
 UPDATE changes SET resource_version = coalesce(?, resource_version), written_at = ? WHERE seq = (SELECT max(seq) FROM changes)`;
 
+/**
+ * Remembers a delete, of the newest revision of each uid, whether or not there was a row; not for a writer that may not touch the row.
+ * Parameters: key, uid, revision, Unix ms, epoch.
+ */
+export const SAVE_TOMBSTONE = `
+INSERT INTO tombstones (cluster, api_group, resource, namespace, name, uid, resource_version, deleted_at)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+WHERE NOT EXISTS (
+  SELECT 1 FROM objects WHERE cluster = ?1 AND api_group = ?2 AND resource = ?3 AND namespace = ?4 AND name = ?5 AND epoch > ?9
+)
+ON CONFLICT (cluster, api_group, resource, namespace, name, uid) DO UPDATE SET resource_version = excluded.resource_version, deleted_at = excluded.deleted_at
+WHERE NOT ${older('excluded.resource_version', 'tombstones.resource_version')}`;
+
+export const REMOVE_TOMBSTONES = `DELETE FROM tombstones WHERE ${KEY}`;
+
+const TOMBSTONE_KEY = 'cluster, api_group, resource, namespace, name, uid';
+
+export const PRUNE_TOMBSTONES = `
+DELETE FROM tombstones WHERE (${TOMBSTONE_KEY}) IN (SELECT ${TOMBSTONE_KEY} FROM tombstones WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?)`;
+
+/** A refusal of the same uid is one more attempt; of another, the first. */
+export const PARK = `
+INSERT INTO parked (cluster, api_group, resource, namespace, name, uid, resource_version, error, attempts, since)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?)
+ON CONFLICT (cluster, api_group, resource, namespace, name) DO UPDATE SET
+  uid = excluded.uid, resource_version = excluded.resource_version, error = excluded.error,
+  attempts = CASE WHEN parked.uid = excluded.uid THEN parked.attempts + 1 ELSE 1 END,
+  since = CASE WHEN parked.uid = excluded.uid THEN parked.since ELSE excluded.since END`;
+
+export const UNPARK = `DELETE FROM parked WHERE ${KEY}`;
+
+export const PARKED_KEYS = 'SELECT api_group, resource, namespace, name FROM parked WHERE cluster = ?';
+
 /** Only asked when a statement changed nothing, to say why. */
 export const LOOK_UP = `SELECT uid, resource_version, epoch FROM objects WHERE ${KEY}`;
 
 export const SAVE_SCOPE = `
-INSERT INTO scopes (cluster, api_group, resource, scope, watermark, listed_at, heard_at, objects, complete, stored)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO scopes (cluster, api_group, resource, scope, watermark, listed_at, heard_at, objects, complete, stored, rules, identity)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (cluster, api_group, resource, scope) DO UPDATE SET
   watermark = excluded.watermark, listed_at = excluded.listed_at, heard_at = excluded.heard_at, objects = excluded.objects, complete = excluded.complete,
-  stored = excluded.stored`;
+  stored = excluded.stored, rules = excluded.rules, identity = excluded.identity`;
 
 export const REMOVE_SCOPE = 'DELETE FROM scopes WHERE cluster = ? AND api_group = ? AND resource = ? AND scope = ?';
 

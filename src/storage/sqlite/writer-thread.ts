@@ -27,7 +27,7 @@ const answer = (message: FromWriter): void => port.postMessage(message);
 
 try {
   const data = workerData as WriterThreadData;
-  const db = openWritable(data.path, { length: data.lengthLimit });
+  const db = openWritable(data.path, { walBytes: data.walBytes, length: data.lengthLimit });
   const writer = new RowWriter(db, data);
   port.on('message', (message: ToWriter) => {
     if (message.type === 'batch') {
