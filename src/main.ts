@@ -16,6 +16,8 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; readonly loa
   demo: { summary: 'mirrors a simulated cluster with churn and shows it live; no cluster needed', load: async () => (await import('./commands/demo.ts')).demo },
   get: { summary: 'reads the copy like kubectl get', load: async () => (await import('./commands/get.ts')).get },
   verify: { summary: 'compares live cluster and copy by content', load: async () => (await import('./commands/verify.ts')).verify },
+  confirm: { summary: 'shows deletions that are held by the fence, and lets them happen', load: async () => (await import('./commands/confirm.ts')).confirm },
+  parked: { summary: 'shows objects that storage refused, tries them again or forgets them', load: async () => (await import('./commands/parked.ts')).parked },
   hollow: { summary: 'serves a simulated API server with load', load: async () => (await import('./commands/hollow.ts')).hollow },
   config: { summary: 'checks, prints or describes the configuration', load: async () => (await import('./commands/config.ts')).config },
   rbac: { summary: 'prints the least ClusterRole for a configuration', load: async () => (await import('./commands/rbac.ts')).rbac },
@@ -94,6 +96,7 @@ function endBySignals(): AbortSignal {
 // A reader that goes away (kubefold get … | head) is no failure of ours.
 process.stdout.on('error', (cause: NodeJS.ErrnoException) => process.exit(cause.code === 'EPIPE' ? 0 : 1));
 
+const signal = endBySignals();
 let code: number;
 try {
   code = await main(process.argv.slice(2), {
@@ -102,7 +105,8 @@ try {
     env: process.env,
     home: homedir(),
     isTerminal: process.stderr.isTTY === true,
-    signal: endBySignals(),
+    ask: process.stdin.isTTY && process.stderr.isTTY ? async (question) => (await import('./commands/ask.ts')).askOnTerminal(question, signal) : null,
+    signal,
   });
 } catch (cause) {
   process.stderr.write(`kubefold: ${messageOf(cause)}\n`);

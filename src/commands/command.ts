@@ -33,6 +33,8 @@ export interface CommandContext {
   readonly home: string;
   /** Whether progress may be drawn on standard error. */
   readonly isTerminal: boolean;
+  /** Asks a person at the terminal for a line; null when nobody sits there. */
+  readonly ask: ((question: string) => Promise<string>) | null;
   /** Aborts at the first SIGTERM or SIGINT; the second ends the process. */
   readonly signal: AbortSignal;
 }

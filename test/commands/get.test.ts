@@ -5,6 +5,7 @@ import { createGet } from '../../src/commands/get.ts';
 import { UsageError } from '../../src/model/errors.ts';
 import type { Kind } from '../../src/model/kind.ts';
 import { objectKey } from '../../src/model/key.ts';
+import { FORMATS } from '../../src/read/output.ts';
 import { openStorage } from '../../src/storage/open.ts';
 import type { Put } from '../../src/storage/storage.ts';
 import { DEPLOYMENTS, NODES, PODS, scope } from '../storage/build.ts';
@@ -105,6 +106,7 @@ async function run(...args: string[]): Promise<{ readonly code: number; readonly
     env: {},
     home: '/',
     isTerminal: false,
+    ask: null,
     signal: new AbortController().signal,
   });
   return { code, out, err };
@@ -223,6 +225,29 @@ describe('what is not there', () => {
       err: 'Error (NotMirrored): configmaps of cluster "prod": the namespace is not mirrored, only namespace team\n',
     });
     expect(await run('cm', '-A')).toMatchObject({ code: 0, err: 'warning: as of 2s ago, complete to 10, but only namespace team is mirrored\n' });
+  });
+
+  test('an object that storage refused: told in the closing line of every format, beside rows that stay machine-readable', async () => {
+    const url = `sqlite:${dir.file('refusing.db')}`;
+    const storage = openStorage(url, { cluster: 'refusing', clock, lingerMs: 0 });
+    await storage.open();
+    const broken = { ...object(PODS, 'shop/big'), body: Buffer.from('{"no":json}') };
+    const outcomes = await storage.write([object(PODS, 'shop/small', running), object(PODS, 'default/web', running), broken], [scope('5', heard)]);
+    expect(outcomes.map(({ kind }) => kind)).toEqual(['written', 'written', 'rejected']);
+    await storage.close();
+    const closing = /^warning: as of 2s ago, complete to 5, but shop\/big was refused by storage, so missing here or shown in an older state \(.+\)\n$/;
+    for (const format of FORMATS) {
+      const { code, out, err } = await run('pods', '-n', 'shop', '-o', format, '--storage', url);
+      expect([format, code]).toEqual([format, 0]);
+      expect(err, format).toMatch(closing);
+      expect(out, format).not.toContain('warning');
+      if (format === 'json' || format === 'yaml') expect(parse(out)).toMatchObject({ kind: 'List', items: [{ metadata: { name: 'small' } }] });
+    }
+    expect(await run('pods', '--storage', url)).toMatchObject({ code: 0, err: 'as of 2s ago, complete to 5\n' });
+    expect((await run('pod', 'small', '-n', 'shop', '--storage', url)).err).toBe('as of 2s ago, complete to 5\n');
+    const missing = await run('pod', 'big', '-n', 'shop', '--storage', url);
+    expect(missing).toMatchObject({ code: 1, out: '' });
+    expect(missing.err).toMatch(/^Error \(NotFound\): pods "big" not found .*\nwarning: as of 2s ago, .* shop\/big was refused by storage/);
   });
 
   test('an unknown kind', async () => {
