@@ -1,7 +1,7 @@
 import { didYouMean } from '../config/suggest.ts';
 import { type Clock, systemClock } from '../kit/clock.ts';
 import { UsageError } from '../model/errors.ts';
-import { objectKey } from '../model/key.ts';
+import { nameOf, objectKey } from '../model/key.ts';
 import { kindId } from '../model/kind.ts';
 import type { ReadableKind } from '../read/builtin-kinds.ts';
 import { Catalog, parsedBody, storedRows } from '../read/catalog.ts';
@@ -202,7 +202,7 @@ interface KindResult {
 }
 
 async function answerKind(parts: KindAnswer): Promise<KindResult> {
-  const { request, cluster, catalog, kind, names, output, scopes, nowMs } = parts;
+  const { request, reader, cluster, catalog, kind, names, output, scopes, nowMs } = parts;
   const id = kindId(kind);
   const namespace = kind.namespaced ? request.namespace : null;
   const matches = matcherOf(parts);
@@ -226,11 +226,9 @@ async function answerKind(parts: KindAnswer): Promise<KindResult> {
     }
     found++;
   }
-  const freshness = freshnessOf(
-    scopes.filter((record) => record.kind === id),
-    namespace,
-    nowMs,
-  );
+  // Behind the rows: what was refused in between is told, too.
+  const parked = (await reader.parked(cluster)).filter((row) => row.kind === id && (names.length === 0 || names.includes(nameOf(row.key))));
+  const freshness = freshnessOf({ records: scopes.filter((record) => record.kind === id), parked, namespace }, nowMs);
   const isBlind = freshness.state === 'unknown' && found === 0 && names.length === 0;
   if (isBlind) errors.push(`Error (NotMirrored): ${id} of cluster "${cluster}": ${freshness.text}`);
   return { found, errors, note: isBlind ? null : `${freshness.state === 'complete' ? '' : 'warning: '}${freshness.text}` };

@@ -9,6 +9,15 @@ export interface WatermarkLag {
   readonly ms: number;
 }
 
+/**
+ * Unix ms as of which the rows of a scope show the cluster, null when it was not heard yet: the last sign of life, or the receipt of the oldest change
+ * that is waited for and not durable. A reader of the copy knows nothing of what is pending. Pure; `now` is monotonic.
+ */
+export function rowsAsOf({ heardAt, positions }: Pick<ScopeState, 'heardAt' | 'positions'>, now: number, wall: number): number | null {
+  const oldest = positions.oldestAwaited();
+  return heardAt === null || oldest === null ? heardAt : Math.min(heardAt, wall - (now - oldest.at));
+}
+
 /** Counts every change that is not durable, also one that waits for a person: a restart would go on from before it. Pure; `now` is monotonic. */
 export function watermarkLag(scopes: readonly Pick<ScopeState, 'watermark' | 'progress' | 'positions'>[], now: number): WatermarkLag {
   let revisions: number | null = scopes.length === 0 ? null : 0;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ScopeState } from '../../src/cache/scope.ts';
-import { watermarkLag } from '../../src/mirror/lag.ts';
+import { rowsAsOf, watermarkLag } from '../../src/mirror/lag.ts';
 
 /** A scope whose list is complete and which has delivered everything up to `progress`. */
 function scopeAt(progress: string): ScopeState {
@@ -47,4 +47,18 @@ test('of several scopes the one furthest behind counts, and while one has no wat
   listing.positions.open(null, 0);
   expect(watermarkLag([quiet, late, listing], 1_000)).toEqual({ revisions: null, ms: 1_000 });
   expect(watermarkLag([], 1_000)).toEqual({ revisions: null, ms: 0 });
+});
+
+test('rows are as old as the oldest change that is on its way to them, and no older for what waits for a person', () => {
+  const WALL = Date.parse('2026-11-21T10:00:00Z');
+  const state = scopeAt('100');
+  expect(rowsAsOf(state, 50_000, WALL)).toBeNull();
+  state.heardAt = WALL - 3_000;
+  expect(rowsAsOf(state, 50_000, WALL)).toBe(WALL - 3_000);
+  const position = state.positions.open('100', 20_000);
+  expect(rowsAsOf(state, 50_000, WALL)).toBe(WALL - 30_000);
+  state.positions.park(position);
+  expect(rowsAsOf(state, 50_000, WALL)).toBe(WALL - 3_000);
+  state.positions.open('101', 49_000);
+  expect(rowsAsOf(state, 50_000, WALL)).toBe(WALL - 3_000);
 });

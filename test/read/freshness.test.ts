@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { ObjectKey } from '../../src/model/key.ts';
 import { fieldMatcher } from '../../src/read/fields.ts';
 import { freshnessOf } from '../../src/read/freshness.ts';
 import { scope } from '../storage/build.ts';
@@ -39,7 +40,34 @@ describe('how old an answer is', () => {
     ['no record', [], null, { state: 'unknown', text: 'nobody mirrors this kind' }],
     ['a writer whose clock is ahead', [record({ heardAt: HEARD + 60_000 })], null, { state: 'complete', text: 'as of 0s ago, complete to 12345' }],
   ])('%s', (_name, records, namespace, expected) => {
-    expect(freshnessOf(records, namespace, HEARD + 2_000)).toEqual(expected);
+    expect(freshnessOf({ records, parked: [], namespace }, HEARD + 2_000)).toEqual(expected);
+  });
+
+  test('of a mirror that was not heard for longer than any watch is silent', () => {
+    const minutes = (count: number): ReturnType<typeof freshnessOf> =>
+      freshnessOf({ records: [record()], parked: [], namespace: null }, HEARD + count * 60_000);
+    expect(minutes(10)).toEqual({ state: 'complete', text: 'as of 10m ago, complete to 12345' });
+    expect(minutes(180)).toEqual({
+      state: 'partial',
+      text: 'as of 3h ago, complete to 12345: the mirror does not run, or does not hear the API server',
+    });
+  });
+
+  test('what storage refused is told to who asked for its namespace, and makes the answer partial', () => {
+    const parked = ['shop/big', 'shop/huge', 'team/big'].map((key) => ({
+      ...{ kind: 'pods', key: key as ObjectKey, uid: 'u', revision: '5', error: 'too large', attempts: 1, since: HEARD },
+    }));
+    const asked = (namespace: string | null, rows = parked): ReturnType<typeof freshnessOf> =>
+      freshnessOf({ records: [record()], parked: rows, namespace }, HEARD + 2_000);
+    expect(asked('team')).toEqual({
+      state: 'partial',
+      text: 'as of 2s ago, complete to 12345, but team/big was refused by storage, so missing here or shown in an older state (too large)',
+    });
+    expect(asked(null).text).toBe(
+      'as of 2s ago, complete to 12345, but shop/big and 2 more were refused by storage, so missing here or shown in an older state (the first: too large)',
+    );
+    expect(asked('default')).toEqual({ state: 'complete', text: 'as of 2s ago, complete to 12345' });
+    expect(freshnessOf({ records: [], parked, namespace: null }, HEARD)).toEqual({ state: 'unknown', text: 'nobody mirrors this kind' });
   });
 });
 
