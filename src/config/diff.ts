@@ -2,7 +2,7 @@ import { pathText } from './problems.ts';
 import type { Config } from './schema.ts';
 
 /** Where a changed key takes effect. */
-type Effect = 'workers' | 'limits' | 'rules' | 'logLevel' | 'shutdown' | 'restart';
+type Effect = 'workers' | 'limits' | 'rules' | 'logLevel' | 'shutdown' | 'fence' | 'restart';
 
 /** By the longest matching prefix; a key that is missing here needs a restart. */
 const EFFECTS: readonly { readonly path: string; readonly effect: Effect }[] = [
@@ -13,6 +13,7 @@ const EFFECTS: readonly { readonly path: string; readonly effect: Effect }[] = [
   { path: 'namespaces', effect: 'rules' },
   { path: 'log.level', effect: 'logLevel' },
   { path: 'shutdown', effect: 'shutdown' },
+  { path: 'fence', effect: 'fence' },
 ];
 
 /** What a new version of the configuration changes. */
@@ -53,6 +54,7 @@ export function withLiveChanges(before: Config, after: Config): Config {
     namespaces: after.namespaces,
     log: Object.freeze({ ...before.log, level: after.log.level }),
     shutdown: after.shutdown,
+    fence: after.fence,
   });
 }
 

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { parseByteSize } from './byte-size.ts';
+import { formatByteSize, parseByteSize } from './byte-size.ts';
 import { DEFAULTS } from './defaults.ts';
 import { isPattern } from './glob.ts';
 import { isLoopback, parseListen } from './listen.ts';
@@ -13,16 +13,17 @@ const LATER = {
   leases: 'Checked now; acted on by the release with leader election.',
 } as const;
 
-/** Bytes, written as a number or with a unit. */
-function bytes(fallback: number, description: string) {
-  const rule = problem('must be a size in bytes', 'Write it like 128MiB, 1GiB or 1048576, or leave it out for the default.');
+/** Bytes, written as a number or with a unit; at least `min`. */
+function bytes(fallback: number, description: string, min = 1) {
+  const least = min === 1 ? '' : `, ${formatByteSize(min)} or more`;
+  const rule = problem(`must be a size in bytes${least}`, 'Write it like 128MiB, 1GiB or 1048576, or leave it out for the default.');
   return v.optional(
     described(
       v.pipe(
         v.union([v.number(rule), v.string(rule)], rule),
         v.rawTransform<number | string, number>(({ dataset, addIssue, NEVER }) => {
           const size = parseByteSize(String(dataset.value));
-          if (size === null || size < 1) {
+          if (size === null || size < min) {
             addIssue({ message: rule });
             return NEVER;
           }
@@ -94,6 +95,11 @@ export const configSchema = v.strictObject(
           `Engine and place: sqlite:FILE, postgres://USER@HOST/DB, bcs+http://HOST:PORT, bcs+https://HOST:PORT, memory: or null:. Default ${DEFAULTS.storageUrl}. Needs a restart.`,
         ),
         DEFAULTS.storageUrl,
+      ),
+      walBytes: bytes(
+        DEFAULTS.walBytes,
+        'SQLite: bound of the write-ahead log beside the file. It only grows while another program reads in one transaction without end; at the bound writes wait until that one ends. Size; default 128MiB, at least 8MiB. Needs a restart.',
+        8 * 2 ** 20,
       ),
     }),
     kinds: nullable(
@@ -215,8 +221,13 @@ export const configSchema = v.strictObject(
         DEFAULTS.graceSeconds,
       ),
     }),
-    fence: section(`When a mass deletion waits for a person. ${LATER.restarts}`, {
-      maxDeleteShare: v.optional(share(`Share of a kind's rows that one pass may delete. Default ${DEFAULTS.maxDeleteShare}.`), DEFAULTS.maxDeleteShare),
+    fence: section('When a mass deletion waits for a person: what a list, a rule or a CRD that went would take out of the copy at once. Applies live.', {
+      maxDeleteShare: v.optional(
+        share(
+          `Share of a kind's rows that one pass may delete; more, and the whole pass waits for kubefold confirm. 1 never holds anything. Default ${DEFAULTS.maxDeleteShare}.`,
+        ),
+        DEFAULTS.maxDeleteShare,
+      ),
       minObjects: v.optional(
         integer({ min: 0, max: 1e9, description: `Kinds with fewer rows are not fenced. Default ${DEFAULTS.fenceMinObjects}.` }),
         DEFAULTS.fenceMinObjects,

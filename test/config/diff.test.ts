@@ -21,7 +21,8 @@ kinds: [pods]
 namespaces: [a]
 log: { level: debug, format: json }
 shutdown: { graceSeconds: 3 }
-storage: { url: "memory:" }
+fence: { maxDeleteShare: 0.5, confirmAfterSeconds: 60 }
+storage: { url: "memory:", walBytes: 64MiB }
 listen: off
 cluster: { name: x }
 cache: { pendingBytes: 1MiB }
@@ -39,8 +40,10 @@ reflector: { firstList: streaming }
         'resources',
         'log.level',
         'shutdown.graceSeconds',
+        'fence.maxDeleteShare',
+        'fence.confirmAfterSeconds',
       ],
-      restart: ['cluster.name', 'storage.url', 'listen', 'log.format', 'reflector.firstList', 'cache.pendingBytes'],
+      restart: ['cluster.name', 'storage.url', 'storage.walBytes', 'listen', 'log.format', 'reflector.firstList', 'cache.pendingBytes'],
       workers: true,
       limits: true,
       rules: true,
