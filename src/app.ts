@@ -17,7 +17,7 @@ import { UsageError } from './model/errors.ts';
 import type { MirrorStatus } from './model/status.ts';
 import { VERSION } from './model/version.ts';
 import { Mirror } from './mirror/mirror.ts';
-import { openStorage } from './storage/open.ts';
+import { openOwnReader, openStorage } from './storage/open.ts';
 import type { Storage } from './storage/storage.ts';
 import type { Web } from './web/server.ts';
 
@@ -58,13 +58,21 @@ export async function createApp(options: AppOptions): Promise<App> {
   const cluster = createCluster({ credentials, clock, version: VERSION, rate, slots });
   const storageSlots = new Semaphore(config.limits.storage.concurrency);
   const storageRate = new BottleneckLimit(config.limits.storage.perSecond);
-  const engine = openStorage(config.storage.url, { cluster: clusterName, epoch: 0, clock, log: log.child({ component: 'storage' }) });
+  const engine = openStorage(config.storage.url, {
+    cluster: clusterName,
+    epoch: 0,
+    walBytes: config.storage.walBytes,
+    clock,
+    log: log.child({ component: 'storage' }),
+  });
   const storage = limitedStorage(options.wrapStorage?.(engine) ?? engine, storageSlots, storageRate);
   await storage.open();
+  const reader = openOwnReader(config.storage.url, engine);
   const mirror = new Mirror({
     clusterName,
     cluster,
     storage,
+    reader,
     config,
     clock,
     random,
@@ -128,6 +136,7 @@ export async function createApp(options: AppOptions): Promise<App> {
         ended.abort();
         await following;
         await web?.close();
+        if ('close' in reader) await reader.close();
         await storage.close();
         await cluster.close();
         cancelHurry.now();

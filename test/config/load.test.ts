@@ -192,6 +192,13 @@ describe('a bad configuration says key, rule, value and a way out', () => {
       lines: ['--kinds: kinds[1] must be the name of a kind, with * and ? as wildcards, found "deploy/web". For example pods, deployments.apps or "*.apps".'],
     },
     {
+      name: 'a write-ahead log with too little room for one transaction',
+      text: 'storage: { walBytes: 1MiB }',
+      lines: [
+        'kubefold.yaml:1:22: storage.walBytes must be a size in bytes, 8MiB or more, found "1MiB". Write it like 128MiB, 1GiB or 1048576, or leave it out for the default.',
+      ],
+    },
+    {
       name: 'a size without a known unit',
       text: 'cache: { pendingBytes: 12 parsecs }',
       lines: [
@@ -236,7 +243,7 @@ describe('a bad configuration says key, rule, value and a way out', () => {
     {
       name: 'a list where a section should be',
       text: 'storage: []',
-      lines: ['kubefold.yaml:1:10: storage must be a mapping, found a list. Its keys are url.'],
+      lines: ['kubefold.yaml:1:10: storage must be a mapping, found a list. Its keys are url, walBytes.'],
     },
     {
       name: 'a list where the workers should be',
