@@ -153,8 +153,8 @@ export class ObjectCache implements CacheReader {
     return true;
   }
 
-  /** Storage holds a row of which nobody knows an object: now dirty, to be deleted whatever its revision. False when the key is known. */
-  adopt(row: IndexRow, now: number): boolean {
+  /** Storage holds a row of which nobody knows an object: now dirty, to be deleted whatever its revision, or held. False when the key is known. */
+  adopt(row: IndexRow, now: number, verdict: 'delete' | 'hold' = 'delete'): boolean {
     if (this.#entries.has(row.key)) return false;
     const state = this.scopeOf(row.key);
     const entry = new Entry(row.uid, row.revision, state.mark);
@@ -163,6 +163,7 @@ export class ObjectCache implements CacheReader {
     this.#entries.set(row.key, entry);
     state.objects++;
     this.#markGone(state, entry, now);
+    if (verdict === 'hold') this.#hold(state, entry);
     return true;
   }
 

@@ -7,6 +7,7 @@ import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import { messageOf } from '../model/errors.ts';
 import { objectKey, type ObjectKey } from '../model/key.ts';
+import type { ObjectMeta } from '../model/object.ts';
 import type { RawObject } from '../model/raw-object.ts';
 import { BACKGROUND, LIVE, type WorkQueue } from '../queue/queue.ts';
 import type { ListReason, ReflectorSink, ReflectorStatus } from '../reflector/reflector.ts';
@@ -190,6 +191,21 @@ export class Delivery {
     if (!result.keep) return;
     cache.restore(meta, () => pool.store(result.source));
     onSeen(meta.key);
+  }
+
+  /** An object was read again because a change of it was missed: as if the watch had brought it. */
+  seen(object: RawObject): void {
+    const { cache, clock } = this.#parts;
+    this.#now = clock.now();
+    this.#deliver(cache.scopeOf(objectKey(object.namespace, object.name)), object, LIVE);
+  }
+
+  /** An object was looked for and is not there. What has changed since it was asked for (`was`) is not disproved by that. */
+  absent(key: ObjectKey, was: Pick<ObjectMeta, 'uid' | 'revision'> | null): void {
+    const { cache, clock } = this.#parts;
+    const entry = cache.get(key);
+    if (entry === undefined || entry.uid !== was?.uid || entry.revision !== was.revision) return;
+    this.#settle(cache.remove(cache.scopeOf(key), key, null, null, clock.now()), key, LIVE);
   }
 
   #later(ms: number, run: () => void): void {

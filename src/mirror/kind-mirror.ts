@@ -1,3 +1,4 @@
+import type { AuditedKind } from '../audit/audited-kind.ts';
 import { ObjectCache } from '../cache/object-cache.ts';
 import type { SlabPool } from '../cache/body-pool.ts';
 import type { RowOrigin, ScopeState } from '../cache/scope.ts';
@@ -22,6 +23,7 @@ import { StorageGate } from '../worker/gate.ts';
 import { Parked } from '../worker/parked.ts';
 import { WorkerPool } from '../worker/pool.ts';
 import { Refill } from '../worker/refill.ts';
+import { auditedKind } from './audited.ts';
 import { Delivery, LIST_SHARE } from './delivery.ts';
 import type { FenceRule } from './fence.ts';
 import { readForms, storedForm } from './forms.ts';
@@ -243,6 +245,13 @@ export class KindMirror {
   /** Nobody asks for the kind any more: it only removes its rows. */
   get isLeaving(): boolean {
     return !this.#options.plan.mirror;
+  }
+
+  /** As the audit meets it; `relist` is called when its history went back. */
+  audited(relist: () => void): AuditedKind {
+    const { plan, clock } = this.#options;
+    const parts = { plan, clock, relist, cache: this.cache, queue: this.queue, held: this.held, delivery: this.#delivery, status: this.#status };
+    return auditedKind({ ...parts, ending: this.#ending.signal, resync: (scope) => this.#reflectors.get(scope)?.resync('audit') });
   }
 
   get workers(): number {

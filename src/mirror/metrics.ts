@@ -2,6 +2,7 @@ import Gauge from 'prom-client/lib/gauge.js';
 import Counter from 'prom-client/lib/counter.js';
 import Registry from 'prom-client/lib/registry.js';
 import type { Metric } from 'prom-client';
+import type { Drift } from '../audit/diff.ts';
 import { Buckets, Tally } from '../kit/tallies.ts';
 import type { KindId } from '../model/kind.ts';
 import type { Outcome } from '../model/outcome.ts';
@@ -33,6 +34,8 @@ export class KindMetrics {
   readonly changes = { added: new Tally(), modified: new Tally(), deleted: new Tally() };
   readonly lists: Record<ListReason, Tally> = { first: new Tally(), expired: new Tally(), regressed: new Tally(), rules: new Tally(), audit: new Tally() };
   readonly writes = { put: outcomeTallies(), delete: outcomeTallies() };
+  readonly drift: Record<Drift, Tally> = { missing: new Tally(), surplus: new Tally(), uid: new Tally(), revision: new Tally(), body: new Tally() };
+  readonly audited = new Tally();
   readonly latency = new Buckets(LATENCY_BUCKETS);
   readonly written = new Buckets(WRITTEN_BUCKETS);
   readonly queue = {
@@ -71,6 +74,10 @@ export class Metrics {
     this.#counter('kubefold_lists_total', 'Full lists of a scope begun', ['resource', 'reason'], (kind) =>
       Object.entries(kind.lists).map(([reason, tally]) => [[reason], tally]),
     );
+    this.#counter('kubefold_drift_total', 'Rows that the audit found to differ from the cluster, and had mended', ['resource', 'cause'], (kind) =>
+      Object.entries(kind.drift).map(([cause, tally]) => [[cause], tally]),
+    );
+    this.#counter('kubefold_audited_objects_total', 'Objects and rows that the audit compared', ['resource'], (kind) => [[[], kind.audited]]);
     this.#counter('kubefold_storage_writes_total', 'Writes settled by storage', ['resource', 'op', 'outcome'], (kind) =>
       Object.entries(kind.writes).flatMap(([op, outcomes]) => Object.entries(outcomes).map(([outcome, tally]): [string[], Tally] => [[op, outcome], tally])),
     );

@@ -1,18 +1,15 @@
+import { Auditor } from '../audit/auditor.ts';
 import { SlabPool } from '../cache/body-pool.ts';
-import type { Cluster, Discovery } from '../cluster/cluster.ts';
+import type { Discovery } from '../cluster/cluster.ts';
 import { readSecretKey } from '../config/secret-key.ts';
 import type { KindPlan } from '../config/plan.ts';
-import { compileRules, off, planKind } from '../config/rules.ts';
+import { compileRules, planKind } from '../config/rules.ts';
 import type { Config } from '../config/schema.ts';
 import { unmatchedRules } from '../config/unmatched.ts';
 import { Alarm } from '../kit/alarm.ts';
 import { backoffDelay } from '../kit/backoff.ts';
-import type { Clock } from '../kit/clock.ts';
-import type { Logger } from '../kit/log.ts';
-import type { Random } from '../kit/random.ts';
 import { ApiError, messageOf, UsageError } from '../model/errors.ts';
-import { type Kind, type KindId, kindId, splitKindId } from '../model/kind.ts';
-import type { Storage } from '../storage/storage.ts';
+import type { KindId } from '../model/kind.ts';
 import { StorageGate } from '../worker/gate.ts';
 import { MirrorControl } from './control.ts';
 import { HistoryGuard } from './history-guard.ts';
@@ -21,7 +18,8 @@ import { isComplete, kindGauges, kindStatus } from './kind-status.ts';
 import { type KindGauges, Metrics } from './metrics.ts';
 import type { Control } from '../model/control.ts';
 import type { MirrorStatus } from '../model/status.ts';
-import { reconcile } from './reconcile.ts';
+import type { MirrorOptions } from './mirror-options.ts';
+import { reconcile, retiredPlan } from './reconcile.ts';
 
 /** CRDs and aggregated APIs are followed by their objects; this is for servers that do not let us watch those. */
 const DISCOVER_EVERY_MS = 60_000;
@@ -32,19 +30,6 @@ const FLUSH_EVERY_MS = 5_000;
 const CONNECT_BACKOFF = { baseMs: 800, capMs: 30_000, jitter: 1 };
 /** Their objects say which kinds there are. */
 const FOLLOWED: ReadonlySet<KindId> = new Set(['customresourcedefinitions.apiextensions.k8s.io', 'apiservices.apiregistration.k8s.io']);
-
-export interface MirrorOptions {
-  /** What the copy calls the cluster. */
-  readonly clusterName: string;
-  readonly cluster: Cluster;
-  readonly storage: Storage;
-  readonly config: Config;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
-  /** Turns a connection error into a sentence with a way out. */
-  readonly explain: (error: unknown) => string;
-}
 
 type Running = { readonly mirror: KindMirror; readonly plan: KindPlan };
 
@@ -58,6 +43,7 @@ export class Mirror {
   readonly #pool: SlabPool;
   readonly #gate: StorageGate;
   readonly #guard: HistoryGuard;
+  readonly #auditor: Auditor;
   /** When discovery is to be asked again. */
   readonly #alarm: Alarm;
   readonly #kinds = new Map<KindId, Running>();
@@ -98,6 +84,19 @@ export class Mirror {
     this.metrics.gauge('kubefold_storage_breaker_open', 'Whether storage is held to be away: changes wait until it takes writes', () =>
       this.#gate.isOpen ? 1 : 0,
     );
+    this.#auditor = new Auditor({
+      ...options,
+      reader: options.reader ?? { why: 'no reader of the copy was given' },
+      everySeconds: options.config.audit.everySeconds,
+      kinds: () => [...this.#kinds.values()].map(({ mirror }) => mirror.audited(() => mirror.relist(this.#guard.seen.identity))),
+      secretKey: () => this.#secretKey,
+      countsOf: (id) => this.metrics.forKind(id),
+    });
+    this.metrics.gauge(
+      'kubefold_audit_finished_timestamp_seconds',
+      'When the last round of the audit over every kind was over; 0 before the first',
+      () => (this.#auditor.status().last?.finishedAt ?? 0) / 1000,
+    );
   }
 
   /** Mirrors until `signal` aborts, then writes what is dirty until `hurry` aborts. Storage must be open. */
@@ -108,9 +107,11 @@ export class Mirror {
     const running = AbortSignal.any([signal, ended.signal]);
     const flushing = this.#flushLoop(running);
     let guarding = Promise.resolve();
+    let auditing = Promise.resolve();
     try {
       await this.#connect(signal);
       guarding = this.#guard.run(running);
+      auditing = this.#auditor.run(running);
       while (!signal.aborted) {
         await this.#reconcile(signal).catch((cause: unknown) => this.#failedToReconcile(cause, signal));
         if (this.#phase === 'connecting') this.#phase = 'running';
@@ -123,6 +124,7 @@ export class Mirror {
     } finally {
       this.#phase = 'stopping';
       ended.abort();
+      await auditing;
       await Promise.all(this.#mirrors().map((mirror) => mirror.stop(hurry)));
       this.#kinds.clear();
       this.#leaving.clear();
@@ -135,6 +137,7 @@ export class Mirror {
   /** Takes a new configuration: workers and limits at once, rules by starting and stopping kinds. */
   apply(config: Config): void {
     this.#config = config;
+    this.#auditor.retune(config.audit.everySeconds);
     this.#askAgain([0]);
   }
 
@@ -157,6 +160,7 @@ export class Mirror {
       warnings: this.refusedConfig === null ? this.#warnings : [this.refusedConfig, ...this.#warnings],
       pendingBytes: this.#pool.usedBytes,
       storage: this.#gate.status(),
+      audit: this.#auditor.status(),
     };
   }
 
@@ -341,10 +345,4 @@ export class Mirror {
     const { clock } = this.#options;
     return this.#mirrors().map((mirror) => kindGauges(mirror, clock));
   }
-}
-
-/** A plan that follows nothing: what storage holds of the kind is deleted. */
-function retiredPlan(id: KindId): KindPlan {
-  const kind: Kind = { ...splitKindId(id), version: '', kind: '', namespaced: true, singular: '', shortNames: [], categories: [] };
-  return off(kind, 'not mirrored any more');
 }

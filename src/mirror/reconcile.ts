@@ -1,5 +1,6 @@
 import type { KindPlan } from '../config/plan.ts';
-import { type KindId, splitKindId } from '../model/kind.ts';
+import { off } from '../config/rules.ts';
+import { type Kind, type KindId, splitKindId } from '../model/kind.ts';
 
 /** What is, and what is asked for. */
 export interface Situation {
@@ -58,4 +59,10 @@ function isSame(a: KindPlan, b: KindPlan): boolean {
 function isBroken(id: KindId, broken: readonly string[]): boolean {
   const { group } = splitKindId(id);
   return broken.some((groupVersion) => groupVersion === group || groupVersion.startsWith(`${group}/`) || (group === '' && !groupVersion.includes('/')));
+}
+
+/** A plan that follows nothing: what storage holds of the kind is deleted. */
+export function retiredPlan(id: KindId): KindPlan {
+  const kind: Kind = { ...splitKindId(id), version: '', kind: '', namespaced: true, singular: '', shortNames: [], categories: [] };
+  return off(kind, 'not mirrored any more');
 }

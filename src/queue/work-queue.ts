@@ -27,6 +27,8 @@ export interface WorkQueueOptions {
 export interface ObservedQueue extends WorkQueue {
   /** The gauges, now. */
   snapshot(): QueueSnapshot;
+  /** Whether the key is neither queued nor held nor waiting: nobody will do anything with it unless somebody asks. */
+  isIdle(key: ObjectKey): boolean;
 }
 
 /** Throws RangeError for a backoff that makes no sense. */
@@ -99,6 +101,10 @@ class KeyQueue implements ObservedQueue {
 
   get waiting(): number {
     return this.#delays.size;
+  }
+
+  isIdle(key: ObjectKey): boolean {
+    return this.#dedup.find(key) === undefined;
   }
 
   add(key: ObjectKey, priority: Priority = LIVE): void {

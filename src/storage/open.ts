@@ -55,6 +55,17 @@ export function openReader(url: string): StorageReader {
   }
 }
 
+/** The reader of the copy that this process itself writes with `engine`, for its audit; or why there can be none. */
+export function openOwnReader(url: string, engine: Storage): StorageReader | { readonly why: string } {
+  const [scheme, rest] = parse(url);
+  if (scheme === 'sqlite') return createSqliteReader({ path: rest });
+  return isReader(engine) ? engine : { why: `the storage ${scheme}: keeps nothing that could be compared` };
+}
+
+function isReader(engine: Storage): engine is Storage & StorageReader {
+  return 'list' in engine && 'get' in engine;
+}
+
 function parse(url: string): [StorageScheme, string] {
   const check = checkStorageUrl(url);
   if ('rule' in check) throw new UsageError(`Cannot use the storage "${redactUrl(url)}": it ${check.rule}. ${check.fix}`);

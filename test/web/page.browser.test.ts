@@ -122,6 +122,7 @@ describe('the status page of a mirror in trouble', () => {
   const trouble: MirrorStatus = {
     ...{ cluster: 'c<b>1</b>', address: 'api.example:443', phase: 'syncing', error: null, isRefused: false, pendingBytes: 0 },
     storage: { open: false, since: null, failingMs: 0, error: null },
+    audit: { everySeconds: 300, off: null, last: null },
     kinds: [
       kind({}),
       kind({

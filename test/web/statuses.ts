@@ -11,6 +11,7 @@ export function kindIn(over: Partial<KindStatus> = {}): KindStatus {
 /** A live mirror of these kinds. */
 export function statusOf(kinds: readonly KindStatus[], over: Partial<MirrorStatus> = {}): MirrorStatus {
   const storage = { open: false, since: null, failingMs: 0, error: null } as const;
-  const rest = { left: [], broken: [], warnings: [], pendingBytes: 0, storage } as const;
+  const audit = { everySeconds: 300, off: null, last: null } as const;
+  const rest = { left: [], broken: [], warnings: [], pendingBytes: 0, storage, audit } as const;
   return { cluster: 'c', address: 'api.example:443', phase: 'live', error: null, isRefused: false, kinds, ...rest, ...over };
 }

@@ -1,0 +1,84 @@
+import { hash } from 'node:crypto';
+import type { KindPlan } from '../config/plan.ts';
+import { ObjectScanner } from '../json/scanner.ts';
+import { objectKey } from '../model/key.ts';
+import { apiVersionOf } from '../model/kind.ts';
+import type { RawObject } from '../model/raw-object.ts';
+import type { StoredObject } from '../storage/storage.ts';
+import { createTransform, type Transform } from '../transform/transform.ts';
+import type { Seen } from './diff.ts';
+
+/** 32 hexadecimal digits are the 16 bytes that an engine keeps as the hash of a body: two bodies of one object are never taken for equal. */
+const HASH_DIGITS = 32;
+
+/** A row, reduced. */
+export interface SeenRow extends Seen {
+  /** Why its own columns or its body cannot be right, whatever the cluster says; null when they agree. Then `content` is this text. */
+  readonly damage: string | null;
+}
+
+/** Objects of one kind, from the cluster or the copy, each reduced to what is compared: the one way in which audit and verify do it. */
+export class Reducer {
+  /** See compare(). */
+  readonly revisions: 'equal' | 'may lag';
+  readonly #kind: string;
+  readonly #apiVersion: string;
+  readonly #transform: Transform | null;
+  readonly #scanner: ObjectScanner;
+  #scratch = Buffer.alloc(64 * 1024);
+
+  constructor(plan: KindPlan, secretKey: Uint8Array) {
+    this.#kind = plan.kind.kind;
+    this.#apiVersion = apiVersionOf(plan.kind);
+    this.#transform = createTransform(plan, { secretKey });
+    this.#scanner = new ObjectScanner({ kind: this.#kind, apiVersion: this.#apiVersion });
+    this.revisions = plan.ignoreChanges.length > 0 ? 'may lag' : 'equal';
+  }
+
+  /** What must be stored of a live object; null when a rule leaves it out. Throws SyntaxError when a rule must look into it and it is not JSON. */
+  live(object: RawObject): Seen | null {
+    const { uid, revision } = object;
+    const transformed = this.#transform?.apply(object) ?? { keep: true as const, source: object, contentHash: null };
+    if (!transformed.keep) return null;
+    if (transformed.contentHash !== null) return { uid, revision, content: transformed.contentHash };
+    const { source } = transformed;
+    if (this.#scratch.length < source.size) this.#scratch = Buffer.alloc(source.size * 2);
+    source.copyTo(this.#scratch, 0);
+    return { uid, revision, content: digestOf(this.#scratch.subarray(0, source.size)) };
+  }
+
+  /**
+   * A row. Its columns must agree with its own body, too: they are what readers select by. `expected` is what the cluster shows under the same key: when
+   * the body is that object's, byte by byte, it need not be looked into (measured: 8 µs instead of 14 for 4 KB).
+   */
+  row(row: StoredObject, expected: Seen | null): SeenRow {
+    const { uid, revision } = row;
+    const damaged = (damage: string): SeenRow => ({ uid, revision, content: damage, damage });
+    const content = digestOf(row.body);
+    if (row.hash !== undefined && row.hash !== content) return damaged('the hash of the row is not that of its body');
+    if (row.kind !== this.#kind || row.apiVersion !== this.#apiVersion) return damaged('the columns of the row and its body disagree');
+    if (expected !== null && expected.content === content && expected.uid === uid && expected.revision === revision) {
+      return { uid, revision, content, damage: null };
+    }
+    try {
+      const object = this.#scan(row.body);
+      if (object.uid !== uid || object.revision !== revision || objectKey(object.namespace, object.name) !== row.key)
+        return damaged('the columns of the row and its body disagree');
+      const seen = this.live(object);
+      return seen === null ? damaged('the row holds an object that its rule leaves out') : { ...seen, damage: null };
+    } catch {
+      return damaged('the row holds no valid object');
+    }
+  }
+
+  #scan(bytes: Uint8Array): RawObject {
+    const end = this.#scanner.scan(bytes, 0, bytes.length);
+    if (end === -1) throw new Error('the object ends too early');
+    if (this.#scanner.problem !== null) throw this.#scanner.damage();
+    return this.#scanner;
+  }
+}
+
+function digestOf(body: Uint8Array): string {
+  return hash('sha256', body, 'hex').slice(0, HASH_DIGITS);
+}

@@ -1,0 +1,21 @@
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Config } from '../config/schema.ts';
+import type { Clock } from '../kit/clock.ts';
+import type { Logger } from '../kit/log.ts';
+import type { Random } from '../kit/random.ts';
+import type { Storage, StorageReader } from '../storage/storage.ts';
+
+export interface MirrorOptions {
+  /** What the copy calls the cluster. */
+  readonly clusterName: string;
+  readonly cluster: Cluster;
+  readonly storage: Storage;
+  /** The same copy for the audit, which reads it while `storage` writes; or why there is none. Absent: no audit. */
+  readonly reader?: StorageReader | { readonly why: string };
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** Turns a connection error into a sentence with a way out. */
+  readonly explain: (error: unknown) => string;
+}
