@@ -11,11 +11,11 @@ export interface WatermarkLag {
 
 /**
  * Unix ms as of which the rows of a scope show the cluster, null when it was not heard yet: the last sign of life, or the receipt of the oldest change
- * that is waited for and not durable. A reader of the copy knows nothing of what is pending. Pure; `now` is monotonic.
+ * that is waited for and not durable. A reader of the copy knows nothing of what is pending. Whole milliseconds, rounded to the older; `now` has fractions. Pure; `now` is monotonic.
  */
 export function rowsAsOf({ heardAt, positions }: Pick<ScopeState, 'heardAt' | 'positions'>, now: number, wall: number): number | null {
   const oldest = positions.oldestAwaited();
-  return heardAt === null || oldest === null ? heardAt : Math.min(heardAt, wall - (now - oldest.at));
+  return heardAt === null || oldest === null ? heardAt : Math.min(heardAt, Math.floor(wall - (now - oldest.at)));
 }
 
 /** Counts every change that is not durable, also one that waits for a person: a restart would go on from before it. Pure; `now` is monotonic. */

@@ -57,6 +57,8 @@ test('rows are as old as the oldest change that is on its way to them, and no ol
   expect(rowsAsOf(state, 50_000, WALL)).toBe(WALL - 3_000);
   const position = state.positions.open('100', 20_000);
   expect(rowsAsOf(state, 50_000, WALL)).toBe(WALL - 30_000);
+  // Storage keeps whole milliseconds, and a monotonic clock has fractions.
+  expect(rowsAsOf(state, 50_000.25, WALL)).toBe(WALL - 30_001);
   state.positions.park(position);
   expect(rowsAsOf(state, 50_000, WALL)).toBe(WALL - 3_000);
   state.positions.open('101', 49_000);
