@@ -11,7 +11,8 @@ export interface WatermarkLag {
 
 /**
  * Unix ms as of which the rows of a scope show the cluster, null when it was not heard yet: the last sign of life, or the receipt of the oldest change
- * that is waited for and not durable. A reader of the copy knows nothing of what is pending. Whole milliseconds, rounded to the older; `now` has fractions. Pure; `now` is monotonic.
+ * that is waited for and not durable. A reader of the copy knows nothing of what is pending. Whole milliseconds, for storage keeps no others, and
+ * rather older than younger. Pure; `now` is monotonic.
  */
 export function rowsAsOf({ heardAt, positions }: Pick<ScopeState, 'heardAt' | 'positions'>, now: number, wall: number): number | null {
   const oldest = positions.oldestAwaited();
