@@ -53,6 +53,9 @@ test('a row holds what was written, and its body answers to the JSON functions o
     type: 'text',
   });
   expect(Buffer.from(row?.['hash'] as Uint8Array).toString('hex')).toBe(createHash('sha256').update(body).digest('hex').slice(0, 32));
+  const reader = createSqliteReader({ path });
+  expect((await reader.get('prod', 'deployments.apps', key('a/x')))?.hash).toBe(createHash('sha256').update(body).digest('hex').slice(0, 32));
+  await reader.close();
   expect(rowsOf(path, 'SELECT cluster, shard, epoch FROM writers')).toEqual([{ cluster: 'prod', shard: 0, epoch: 7 }]);
   await storage.close();
 });
