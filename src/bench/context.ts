@@ -8,6 +8,8 @@ export interface BenchContext {
   readonly pods: number | null;
   /** Instead of the benchmark's own number of events; null for that. */
   readonly events: number | null;
+  /** So small and short that it only shows that the benchmark works. */
+  readonly quick: boolean;
   /** Folder of the two peer programs; null when none was named. */
   readonly peers: string | null;
   /** The program as it is published: a file below `src/`, named without its suffix, compiled. */

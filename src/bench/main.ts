@@ -17,6 +17,14 @@ const BENCHES: Readonly<Record<string, { readonly summary: string; readonly load
     load: async () => (await import('./memory.ts')).memory,
   },
   folding: { summary: '1,700 changes a second over 2,000 pods: what is written of them', load: async () => (await import('./folding.ts')).folding },
+  restart: {
+    summary: '100,000 stored objects: started again unchanged, after 1 % changed, and after the history expired',
+    load: async () => (await import('./restart.ts')).restart,
+  },
+  outage: {
+    summary: 'storage gone for a minute under load: memory, attempts, and how soon the copy is exact again',
+    load: async () => (await import('./outage.ts')).outage,
+  },
   'first-list': {
     summary: "paged or streaming, on a real API server: our cost and the server's",
     load: async () => (await import('./first-list.ts')).firstList,
@@ -44,6 +52,7 @@ const OPTIONS = {
   rounds: { type: 'string', default: '3' },
   pods: { type: 'string' },
   events: { type: 'string' },
+  quick: { type: 'boolean' },
   json: { type: 'string' },
   peers: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -61,6 +70,7 @@ ${rows.join('\n')}
   --rounds N    how often the contestants take turns; the median counts. Default 3.
   --pods N      instead of the number of pods that the question names
   --events N    the same for the events of ingest
+  --quick       restart and outage: so small and short that figures say nothing, only that it works
   --json FILE   writes the report as JSON, too
   --peers DIR   the folder of gomirror and goload, the client-go mirror and the load generator. Default: KUBEFOLD_PEERS.
 
@@ -93,6 +103,7 @@ async function main(args: readonly string[]): Promise<number> {
       rounds: count('rounds', values.rounds),
       pods: optional('pods'),
       events: optional('events'),
+      quick: values.quick === true,
       peers: values.peers ?? process.env['KUBEFOLD_PEERS'] ?? null,
       program,
       folder,

@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 
 /** What a process has used. */
 export interface Usage {
   /** User and system, all threads. */
   readonly cpuSeconds: number;
   readonly residentMiB: number;
-  /** Since the program began. Not `ru_maxrss`, which a child inherits from the process that forked it. */
+  /** Since the program began, or forgetPeak(). Not `ru_maxrss`, which a child inherits from the process that forked it. */
   readonly peakMiB: number;
 }
 
@@ -16,6 +16,11 @@ export function usageOf(pid: number): Usage {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const ticks = Number(fields[11]) + Number(fields[12]);
   return { cpuSeconds: ticks / TICKS_PER_SECOND, ...memoryOf(String(pid)) };
+}
+
+/** From now on `peakMiB` of that process is the peak since now; it must be a process of our own. */
+export function forgetPeak(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
 }
 
 /** Of this process, exactly. */

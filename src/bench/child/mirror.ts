@@ -9,7 +9,7 @@ import { systemRandom } from '../../kit/random.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { quantile } from '../report.ts';
 import { ownUsage } from '../usage.ts';
-import { stampedStorage, throttledStorage } from './around-storage.ts';
+import { Outage, type OutageKind, stampedStorage, throttledStorage } from './around-storage.ts';
 import { LoopWatch } from './loop-watch.ts';
 import { obey, optionsOf, tell } from './serve.ts';
 
@@ -19,12 +19,15 @@ export interface MirrorChildOptions {
   readonly kinds: readonly string[];
   /** Storage is held back to this; absent: as it is. */
   readonly rowsPerSecond?: number;
+  /** How storage goes away at the word `break`; it comes back at `mend`. */
+  readonly outage?: OutageKind;
   /** Measures the age of stamped changes when they are durable. */
   readonly stamped?: boolean;
 }
 
 // The real wiring (createApp), with a few questions that the benchmark may ask:
-// `ready` is said by itself; `use` what was used so far; `gc` the same after a collection; `ages` of stamped changes; `stop` ends it in order.
+// `ready` is said by itself; `use` what was used so far; `gc` the same after a collection; `ages` of stamped changes;
+// `break` and `mend` storage, `state` what waits and what was asked of storage; `stop` ends it in order.
 
 const options = optionsOf<MirrorChildOptions>();
 const clock = systemClock;
@@ -42,9 +45,11 @@ const config = loadConfig({
 });
 const credentials = await loadCredentials({ kubeconfig: options.kubeconfig, context: undefined, env: process.env, home: homedir(), clock });
 const agesMs: number[] = [];
+const outage = new Outage(options.outage ?? 'refuse');
 const wrapStorage = (engine: Storage): Storage => {
   const timed = options.stamped === true ? stampedStorage(engine, clock, agesMs) : engine;
-  return options.rowsPerSecond === undefined ? timed : throttledStorage(timed, options.rowsPerSecond, clock);
+  const paced = options.rowsPerSecond === undefined ? timed : throttledStorage(timed, options.rowsPerSecond, clock);
+  return options.outage === undefined ? paced : outage.around(paced);
 };
 const app = await createApp({
   config,
@@ -76,6 +81,20 @@ obey({
       const share = (now.within - atReady.within) / (now.all - atReady.all);
       tell({ ages: agesMs.length, p50Ms: quantile(agesMs, 0.5), p99Ms: quantile(agesMs, 0.99), maxMs: quantile(agesMs, 1), withinShare: share });
     });
+  },
+  break: () => {
+    outage.begin();
+    tell({ break: true });
+  },
+  mend: () => {
+    outage.end();
+    tell({ mend: true });
+  },
+  state: () => {
+    const { kinds, pendingBytes } = app.status();
+    const unsettled = kinds.reduce((sum, kind) => sum + kind.unsettled, 0);
+    const oldestPendingMs = Math.max(0, ...kinds.map((kind) => kind.oldestPendingMs));
+    tell({ state: true, pendingMiB: pendingBytes / 2 ** 20, unsettled, oldestPendingMs, calls: outage.calls, rows: outage.rows, settled: outage.settled });
   },
   stop: () => ending.abort(),
 });
