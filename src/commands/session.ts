@@ -47,7 +47,7 @@ export async function readConfig(parsed: Parsed): Promise<{ readonly config: Con
 
 /**
  * Runs a mirror until the signal, or with `once` until the first sync is durable. Returns the exit code: with `once` 1 when anything is missing
- * from the copy, be it a kind that the API server refuses or an object that storage does.
+ * from the copy, be it a kind that the API server refuses or an object that storage does, or when the fence holds rows in it.
  * `kubeconfig` replaces what the command line says, for the demo.
  */
 export async function mirrorSession(
@@ -104,7 +104,7 @@ export async function mirrorSession(
         const objects = kinds.reduce((sum, kind) => sum + kind.objects, 0);
         log.info('first sync complete', { kinds: kinds.length, objects, seconds: Math.round(now - startedAt) / 1000 });
         if (extra.once) {
-          failure = refusedByStorage(kinds);
+          failure = refusedByStorage(kinds) ?? heldByFence(kinds);
           return done.abort();
         }
       }
@@ -130,6 +130,14 @@ function refusedByStorage(kinds: readonly KindStatus[]): string | null {
   if (parked === 0) return null;
   const first = kinds.flatMap(({ id, firstParked }) => (firstParked === null ? [] : [`${id} ${firstParked.key}: ${firstParked.error}`]));
   return `the first sync is complete but for ${parked} object${parked === 1 ? '' : 's'} that storage refused: ${first.join('; ')}. Change them in the cluster, or leave them out by a rule (names: { exclude: [...] }); the log names each of them`;
+}
+
+/** What the copy has too much after a first sync that is complete otherwise; null when nothing. */
+function heldByFence(kinds: readonly KindStatus[]): string | null {
+  const held = kinds.filter((kind) => kind.held > 0);
+  if (held.length === 0) return null;
+  const counts = held.map((kind) => `${kind.held} of ${kind.id}`).join(', ');
+  return `the first sync is complete, but rows of objects that are gone are still there, held by the fence: ${counts}. Run without --once and decide with kubefold confirm, or allow it with fence: { maxDeleteShare: 1 }`;
 }
 
 /** Why a first sync will never be complete: all that is missing is refused by the API server. Null while there is hope. */

@@ -1,4 +1,6 @@
 import { expect } from 'vitest';
+import { parseCommandLine } from '../../../src/commands/command.ts';
+import { verify } from '../../../src/commands/verify.ts';
 import type { ControlPlane } from '../../cluster/control-plane.ts';
 import { ROOT } from '../../support/readme.ts';
 import { run, spawn } from '../../support/spawn.ts';
@@ -43,8 +45,7 @@ export class MirrorProcess implements AsyncDisposable {
 
   /** Resolves when its address is known; whether it is ready is another question. */
   static async start(options: MirrorOptions): Promise<MirrorProcess> {
-    const args = ['src/main.ts', 'run', ...flagsOf(options), '--listen', '127.0.0.1:0', '--log-format', 'json'];
-    const child = spawn(process.execPath, args, { cwd: ROOT, withinMs: LIFE_MS });
+    const child = spawnMirror(options);
     const [, url = ''] = await child.printed(/"status":"(http:[^"]+)"/, { on: 'stderr' });
     return new MirrorProcess({ child, url, options });
   }
@@ -93,9 +94,7 @@ export class MirrorProcess implements AsyncDisposable {
       cwd: ROOT,
       withinMs: 90_000,
     });
-    const last = stdout.trim().split('\n').at(-1) ?? '';
-    if (!last.startsWith('{')) throw new Error(`verify ended with ${code}: ${stderr}`);
-    return { ...(JSON.parse(last) as Omit<Verdict, 'code' | 'stdout'>), code, stdout };
+    return verdictOf(code, stdout, stderr);
   }
 
   /**
@@ -140,6 +139,37 @@ export class MirrorProcess implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.child.stop(5_000);
   }
+}
+
+/** The process alone; for whoever kills it before it has an address. */
+export function spawnMirror(options: MirrorOptions): Child {
+  const args = ['src/main.ts', 'run', ...flagsOf(options), '--listen', '127.0.0.1:0', '--log-format', 'json'];
+  return spawn(process.execPath, args, { cwd: ROOT, withinMs: LIFE_MS });
+}
+
+/** The command `kubefold verify` in this process, with no environment: what MirrorProcess.verify() says, without the half second of a start. */
+export async function verifyHere(options: MirrorOptions): Promise<Verdict> {
+  const output = { stdout: '', stderr: '' };
+  const code = await verify.run(parseCommandLine(verify, [...flagsOf(options), '--json']), {
+    stdout: (text) => {
+      output.stdout += text;
+    },
+    stderr: (text) => {
+      output.stderr += text;
+    },
+    env: {},
+    home: '/nonexistent',
+    isTerminal: false, ask: null,
+    ask: null,
+    signal: new AbortController().signal,
+  });
+  return verdictOf(code, output.stdout, output.stderr);
+}
+
+function verdictOf(code: number | null, stdout: string, stderr: string): Verdict {
+  const last = stdout.trim().split('\n').at(-1) ?? '';
+  if (!last.startsWith('{')) throw new Error(`verify ended with ${code}: ${stderr}`);
+  return { ...(JSON.parse(last) as Omit<Verdict, 'code' | 'stdout'>), code, stdout };
 }
 
 function flagsOf({ kubeconfig, database, flags = [] }: MirrorOptions): readonly string[] {
