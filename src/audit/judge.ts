@@ -46,6 +46,8 @@ export type Judgement =
   | { readonly is: 'ok' }
   /** Not now: the key is in flight, has moved on, or the watch has not got there. */
   | { readonly is: 'later' }
+  /** The mirror does not know an object that was there: deleted since, or missed. Only the cluster can tell. */
+  | { readonly is: 'ask' }
   /** The deletion of its row is held, and the object is there: no drift, but it must be read again. */
   | { readonly is: 'back' }
   /**
@@ -56,6 +58,7 @@ export type Judgement =
 
 const OK: Judgement = { is: 'ok' };
 const LATER: Judgement = { is: 'later' };
+const ASK: Judgement = { is: 'ask' };
 const BACK: Judgement = { is: 'back' };
 
 /**
@@ -66,7 +69,11 @@ const BACK: Judgement = { is: 'back' };
 export function judge(evidence: Evidence): Judgement {
   const { live, row, before, after, listed } = evidence;
   if (!isSame(before, after) || after.is === 'moving') return LATER;
-  if (after.is === 'unknown') return live === null ? judgeForeign(evidence) : judgeMissed(evidence, live.revision);
+  if (after.is === 'unknown') {
+    if (live === null) return judgeForeign(evidence);
+    // What was deleted after the list is unknown, too, once its row has gone: then the list proves nothing any more.
+    return evidence.progress !== null && compareRevisions(evidence.progress, listed) > 0 ? ASK : judgeMissed(evidence, live.revision);
+  }
   const { uid, revision, gone } = after;
   if (gone) {
     // Held: its row stays, and is known to be surplus.

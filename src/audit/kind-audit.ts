@@ -5,7 +5,7 @@ import type { Tally } from '../kit/tallies.ts';
 import { messageOf } from '../model/errors.ts';
 import { namespaceOf, objectKey, type ObjectKey } from '../model/key.ts';
 import type { Scope } from '../model/kind.ts';
-import type { Revision } from '../model/revision.ts';
+import { compareRevisions, type Revision } from '../model/revision.ts';
 import { compareBytes } from '../storage/key-order.ts';
 import type { IndexRow, StorageReader, StoredObject } from '../storage/storage.ts';
 import type { AuditedKind } from './audited-kind.ts';
@@ -69,6 +69,8 @@ interface Suspect {
   /** Since when the watch is connected and has not brought what the list showed. */
   waitingSince: number;
   readonly since: number;
+  /** The mirror has known the key when it was looked at: if it does not any more, it was told so. */
+  wasKnown: boolean;
 }
 
 /** One pass over one kind: scan() goes through its pages, settle() decides what could not be told at once, and has it mended. */
@@ -78,7 +80,10 @@ export class KindAudit {
   readonly #reducer: Reducer;
   readonly #suspects = new Map<ObjectKey, Suspect>();
   readonly #foreign: IndexRow[] = [];
+  /** Objects of which the mirror has missed a change. */
   readonly #missed = new Set<ObjectKey>();
+  /** Objects that were deleted since they were listed, or missed. */
+  readonly #unclear = new Set<ObjectKey>();
   #isScanned = false;
   #first: { readonly key: ObjectKey; readonly cause: Drift } | null = null;
 
@@ -124,9 +129,8 @@ export class KindAudit {
     }
     const { compared, drift, untold } = this.result;
     const first = this.#first;
-    if (first !== null)
-      log.warn('rows differed from the cluster and are mended', { kind: kind.plan.id, drift, first: first.key, cause: first.cause, compared });
-    if (untold > 0) log.debug('rows were in flight whenever the audit looked', { kind: kind.plan.id, untold });
+    if (first !== null) log.warn('rows differed from the cluster and are mended', { drift, first: first.key, cause: first.cause, compared });
+    if (untold > 0) log.debug('rows were in flight whenever the audit looked', { untold });
   }
 
   /** Rows in namespaces that nobody follows: only those that the mirror itself did not know at its start can be there. */
@@ -174,7 +178,7 @@ export class KindAudit {
       rows.delete(key);
       const known = before[index];
       if (known === undefined || this.#judge(key, { live, listed: range.listed, row: row ?? null, before: known, patience: 'left' }).is !== 'ok')
-        this.#suspect(key, live, range.listed);
+        this.#suspect(key, live, range.listed, known !== undefined && known.is !== 'unknown');
     });
     if (range.isWhole) for (const key of rows.keys()) this.#suspect(key, null, range.listed);
     this.result.compared += keys.length + rows.size;
@@ -217,6 +221,7 @@ export class KindAudit {
         this.#suspects.clear();
         return;
       }
+      if (before.is !== 'unknown') suspect.wasKnown = true;
       const now = clock.now();
       if (!kind.isWatched(kind.scopeOf(key).scope)) suspect.waitingSince = now;
       const patience = now - suspect.waitingSince >= PATIENCE_MS ? 'over' : 'left';
@@ -226,6 +231,7 @@ export class KindAudit {
         this.result.untold++;
       }
       this.#suspects.delete(key);
+      if (judgement.is === 'ask' && !suspect.wasKnown) this.#unclear.add(key);
       if (judgement.is === 'back') this.#missed.add(key);
       if (judgement.is === 'drift') this.#drifted(key, row, judgement);
     }
@@ -254,10 +260,8 @@ export class KindAudit {
   }
 
   #drifted(key: ObjectKey, row: StoredObject | null, { cause, mend }: Extract<Judgement, { is: 'drift' }>): void {
-    const { kind, counts } = this.#parts;
-    counts.drift[cause].inc();
-    this.result.drift++;
-    this.#first ??= { key, cause };
+    const { kind } = this.#parts;
+    this.#count(key, cause);
     if (mend === 'write') kind.rewrite(key);
     else if (mend === 'delete') {
       if (row !== null) this.#foreign.push({ key, uid: row.uid, revision: row.revision });
@@ -265,32 +269,51 @@ export class KindAudit {
     else kind.relist();
   }
 
+  #count(key: ObjectKey, cause: Drift): void {
+    this.#parts.counts.drift[cause].inc();
+    this.result.drift++;
+    this.#first ??= { key, cause };
+  }
+
   /** What must be judged as a whole: deletions by the fence, and whether a list is cheaper than many gets. */
   async #mendTheRest(): Promise<void> {
-    const { kind, pace, signal } = this.#parts;
+    const { kind } = this.#parts;
     if (kind.obstacle() !== null) return;
     if (this.#foreign.length > 0) kind.adopt(this.#foreign);
     if (this.#missed.size > MOST_READS) {
       for (const scope of new Set([...this.#missed].map((key) => kind.scopeOf(key).scope))) kind.resync(scope);
-      return;
+    } else {
+      for (const key of this.#missed) await this.#readAgain(key);
     }
-    for (const key of this.#missed) {
-      await pace.turn(signal);
-      if (kind.obstacle() !== null) return;
-      const entry = kind.cache.get(key);
-      const was = entry === undefined ? null : { uid: entry.uid, revision: entry.revision };
-      let isThere = false;
-      await readOne({ ...this.#parts, plan: kind.plan }, key, (object) => {
-        isThere = true;
-        if (kind.obstacle() === null) kind.seen(object);
-      });
-      if (!isThere && kind.obstacle() === null) kind.absent(key, was);
+    let reads = 0;
+    for (const key of this.#unclear) {
+      if (++reads > MOST_READS) this.result.untold++;
+      else await this.#readAgain(key);
     }
   }
 
-  #suspect(key: ObjectKey, live: Seen | null, listed: Revision): void {
+  async #readAgain(key: ObjectKey): Promise<void> {
+    const { kind, pace, signal } = this.#parts;
+    await pace.turn(signal);
+    if (kind.obstacle() !== null) return;
+    const entry = kind.cache.get(key);
+    const was = entry === undefined ? null : { uid: entry.uid, revision: entry.revision };
+    const { progress } = kind.scopeOf(key);
+    let isThere = false;
+    await readOne({ ...this.#parts, plan: kind.plan }, key, (object) => {
+      isThere = true;
+      if (kind.obstacle() !== null) return;
+      // It was there before the watch had got to where it was when this was asked: it must have been known.
+      const isPassed = progress !== null && compareRevisions(object.revision, progress) <= 0;
+      if (this.#unclear.has(key) && kind.cache.get(key) === undefined && isPassed) this.#count(key, 'missing');
+      kind.seen(object);
+    });
+    if (!isThere && kind.obstacle() === null) kind.absent(key, was);
+  }
+
+  #suspect(key: ObjectKey, live: Seen | null, listed: Revision, wasKnown = false): void {
     const now = this.#parts.clock.now();
-    if (this.#suspects.size < MOST_SUSPECTS) this.#suspects.set(key, { live, listed, since: now, waitingSince: now });
+    if (this.#suspects.size < MOST_SUSPECTS) this.#suspects.set(key, { live, listed, since: now, waitingSince: now, wasKnown });
     else this.result.untold++;
   }
 
@@ -301,6 +324,6 @@ export class KindAudit {
 
   #skip(why: string): void {
     this.result.skipped = why;
-    this.#parts.log.debug('a kind is left out of this round of the audit', { kind: this.#parts.kind.plan.id, reason: why });
+    this.#parts.log.debug('a kind is left out of this round of the audit', { reason: why });
   }
 }

@@ -57,6 +57,10 @@ export class MirrorWorld {
   identity = IDENTITY;
   /** How long an answer to a get or a page is under way, after it was made. */
   answerMs: () => number = () => 0;
+  /** How long what a watch says is under way. It stays in order. */
+  watchMs: () => number = () => 0;
+  /** The cluster as the mirror meets it: with these delays and faults. */
+  readonly api: Cluster;
   /** Thrown by the next gets; null lets them through. */
   getFault: (key: ObjectKey) => Error | null = () => null;
   gets = 0;
@@ -73,6 +77,7 @@ export class MirrorWorld {
   ) {
     this.random = seededRandom(options.seed ?? 1);
     this.cluster = new ScriptedCluster({ kind: MAPS, clock: this.clock, random: this.random, revision: options.revision ?? 100n });
+    this.api = this.#slowed();
     this.storage = new FaultyStorage(this.clock, options.batchLimit);
     this.pool = new SlabPool(options.poolBytes ?? 8 * 1024 * 1024);
     this.#changes = { plan: planOf(), ...options.mirror };
@@ -82,7 +87,7 @@ export class MirrorWorld {
   #create(): KindMirror {
     const { clock, random, storage, pool } = this;
     return new KindMirror({
-      cluster: this.#slowed(),
+      cluster: this.api,
       storage,
       pool,
       secretKey: SECRET_KEY,
@@ -151,7 +156,20 @@ export class MirrorWorld {
       discover: () => cluster.discover(),
       identity: () => cluster.identity(),
       close: () => cluster.close(),
-      watch: (kind, scope, query, sink, onOpen, signal) => cluster.watch(kind, scope, query, sink, onOpen, signal),
+      watch: async (kind, scope, query, sink, onOpen, signal) => {
+        let lastAt = clock.now();
+        const slowly = (chunk: Uint8Array): void => {
+          const at = Math.max(lastAt, clock.now() + this.watchMs());
+          if (at <= clock.now()) return sink(chunk);
+          lastAt = at;
+          const bytes = Uint8Array.from(chunk);
+          clock.after(at - clock.now(), () => {
+            if (!signal.aborted) sink(bytes);
+          });
+        };
+        await cluster.watch(kind, scope, query, slowly, onOpen, signal);
+        await clock.sleep(lastAt - clock.now(), signal);
+      },
       list: async (kind, scope, query, sink, signal) => {
         const chunks: Uint8Array[] = [];
         await cluster.list(kind, scope, query, (chunk) => void chunks.push(Uint8Array.from(chunk)), signal);
