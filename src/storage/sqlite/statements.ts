@@ -4,10 +4,14 @@ const older = (a: string, b: string): string => `(length(${a}) < length(${b}) OR
 const KEY = 'cluster = ? AND api_group = ? AND resource = ? AND namespace = ? AND name = ?';
 
 /**
- * Makes the row hold this object unless storage holds something at least as new (semantics section 8.2), all in the one statement; measured free.
+ * Makes the row hold this object unless storage holds something at least as new (semantics section 8.2), all in the one statement.
  * The same revision may be written again for another uid, or as a rewrite with another body. An older one never. Never over a row of a higher epoch.
  * Never for a uid that was deleted as of a newer revision (tombstones.ts says why strictly newer).
  * Parameter 14 is 1 for a rewrite, 2 for a forced put: then neither the row's revision nor a tombstone says anything.
+ *
+ * The guard of the row is free. That of the tombstones costs 3 to 4 µs of the 20 that an update takes the thread, half of it for INSERT ... SELECT instead of
+ * VALUES: measured over 50,000 rows of 3 KB in random order, median of six runs each, 22.2 µs with it, 20.1 with SELECT alone, 17.4 with VALUES;
+ * with 100,000 tombstones in place of 10,000 the same.
  */
 export const UPSERT = `
 INSERT INTO objects (cluster, api_group, resource, namespace, name, api_version, kind, uid, resource_version, hash, epoch, written_at, body)
