@@ -197,6 +197,8 @@ export class ObjectCache implements CacheReader {
     if (entry === undefined) {
       verdict = 'added';
       entry = new Entry(meta.uid, meta.revision, state.mark);
+      // Storage may remember a deletion of the history that is over, and would refuse the object for it.
+      entry.regressed = state.regressed;
       this.#entries.set(meta.key, entry);
       state.objects++;
     } else {

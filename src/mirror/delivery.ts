@@ -26,6 +26,12 @@ export const LIST_SHARE = 0.5;
  */
 const EMPTY_AGAIN_MS = 3_000;
 
+/**
+ * How long a watch from an earlier process's watermark must go on before it counts as agreed to, unless it says something first: a server that has
+ * forgotten the history accepts the watch with 200 as well, and says 410 in its first line.
+ */
+const AGREED_AFTER_MS = 300;
+
 const FOUND_BY: Readonly<Record<ListReason, string>> = {
   first: 'the first list did not contain them',
   expired: 'the list after an expired watch did not contain them',
@@ -92,7 +98,14 @@ export class Delivery {
     let listed = 0;
     /** The last list was empty and is not believed yet. Until the next one has ended nothing is known to be complete up to anywhere. */
     let isDoubted = false;
+    /** A list of a history that went back has ended and was not believed: the next one is of that history too, whatever the reflector asks it for. */
+    let owesRegression = false;
     let isWatching = false;
+    let cancelAgreement = (): void => {};
+    /** The API server goes on from the watermark of an earlier process. */
+    const agreed = (): void => {
+      state.isResuming = false;
+    };
     /** Made when first asked: what was on record is only known then. */
     let order: WriteOrder | null = null;
     const orderOf = (): WriteOrder => (order ??= new WriteOrder(state.listedAt));
@@ -104,7 +117,7 @@ export class Delivery {
     };
     return {
       listBegin: (why) => {
-        reason = why;
+        reason = owesRegression ? 'regressed' : why;
         listed = 0;
         isDoubtful = false;
         this.#now = clock.now();
@@ -137,6 +150,7 @@ export class Delivery {
           // Only at the start: later the reflector itself knows the newest revision.
           log.warn('the cluster is older than its copy: etcd was wiped or restored, so everything is listed anew', { revision });
           cache.abortList(state);
+          owesRegression = true;
           queueMicrotask(() => relist('regressed'));
           return;
         }
@@ -144,11 +158,13 @@ export class Delivery {
         if (isDoubted) {
           log.warn('a list was empty where objects were known: it is asked for once more before it is believed', { scope: state.scope, known: state.objects });
           cache.abortList(state);
+          owesRegression = reason === 'regressed';
           this.#later(EMPTY_AGAIN_MS, () => relist(reason === 'regressed' ? 'regressed' : 'audit'));
           return;
         }
         const priority = state.complete ? LIVE : BACKGROUND;
         const swept = isDoubtful ? cache.keep(state, revision) : guard(FOUND_BY[reason], (fence) => cache.sweep(state, revision, clock.now(), fence));
+        owesRegression = false;
         state.isResuming = false;
         state.isDoubtful = isDoubtful;
         state.listedAt = clock.wall();
@@ -159,6 +175,7 @@ export class Delivery {
       listAbort: () => cache.abortList(state),
       progress: (revision) => {
         if (!isDoubted) cache.advance(state, revision);
+        agreed();
       },
       heard: () => {
         this.#now = clock.now();
@@ -176,7 +193,8 @@ export class Delivery {
       },
       status: (status) => {
         isWatching = status.at === 'watching' && status.connected;
-        if (isWatching) state.isResuming = false;
+        cancelAgreement();
+        if (isWatching && state.isResuming) cancelAgreement = this.#later(AGREED_AFTER_MS, agreed);
         onStatus(state, status);
       },
     };
@@ -208,12 +226,16 @@ export class Delivery {
     this.#settle(cache.remove(cache.scopeOf(key), key, null, null, clock.now()), key, LIVE);
   }
 
-  #later(ms: number, run: () => void): void {
+  #later(ms: number, run: () => void): () => void {
     const cancel = this.#parts.clock.after(ms, () => {
       this.#timers.delete(cancel);
       run();
     });
     this.#timers.add(cancel);
+    return () => {
+      this.#timers.delete(cancel);
+      cancel();
+    };
   }
 
   #deliver(state: ScopeState, object: RawObject, priority: number): void {

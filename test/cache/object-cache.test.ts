@@ -279,6 +279,14 @@ describe('a history that went back', () => {
     expect(see('206', 'after')).toBe('older');
   });
 
+  test('an object that a regressed list brings back is written whatever storage remembers of its deletion', () => {
+    const { cache, see } = world();
+    const state = cache.scope('');
+    cache.beginList(state, 'regressed');
+    expect(see('205', 'revived')).toBe('added');
+    expect(cache.take(key)).toMatchObject({ uid: 'revived', revision: '205', regressed: true });
+  });
+
   test('rows newer than the first list betray it at the start', () => {
     const cache = new ObjectCache(['']);
     const state = cache.scope('');

@@ -282,6 +282,20 @@ describe('an empty list where objects were known', () => {
     }
   });
 
+  test('of a history that went back is followed by lists of that history only, whatever the reflector is asked for meanwhile', async () => {
+    const { world } = broken();
+    world.live(20);
+    await world.start();
+    await world.pass(10_000);
+    world.cluster.wipe();
+    // Every watch but the last is refused, so that other lists come before the one that was put off.
+    world.cluster.fault = ({ verb, number }) => (verb === 'watch' && number < 9 ? { do: 'error', status: 410, reason: 'Expired' } : null);
+    world.mirror.relist(null);
+    await world.pass(120_000);
+    expect([world.rows(), world.status.objects]).toEqual([{}, 0]);
+    await world.stop();
+  });
+
   test('claims no watermark before the next list, whatever the watch says meanwhile', async () => {
     const { world, lists } = broken();
     world.live(20);
