@@ -1,0 +1,143 @@
+import { loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
+import type { LogFields, Logger, RootLogger } from '../kit/log.ts';
+import type { Random } from '../kit/random.ts';
+import { messageOf } from '../model/errors.ts';
+import { Mirror } from '../mirror/mirror.ts';
+import { ProcessClock, type VirtualClock } from './clock.ts';
+import { CLUSTER_NAME, type Connection, type Database } from './database.ts';
+import { KINDS, MAPS, MASKED_PATH, WIDGETS } from './kinds.ts';
+import type { Wanted } from './ledger.ts';
+import { Life } from './life.ts';
+import type { Plan } from './plan.ts';
+import type { SimServer } from './server.ts';
+import type { Trace } from './trace.ts';
+
+/** After so long a held deletion happens by itself, so that every run comes to an end. */
+export const CONFIRM_AFTER_SECONDS = 240;
+
+export interface ProcessParts {
+  readonly plan: Plan;
+  readonly clock: VirtualClock;
+  readonly random: Random;
+  readonly server: SimServer;
+  readonly database: Database;
+  readonly trace: Trace;
+  readonly onBug: (message: string) => void;
+  /** It has ended, in order or not. */
+  readonly onEnd: () => void;
+}
+
+/** One kubefold: the real mirror on simulated handles, from its start to its death. */
+export class Process {
+  readonly mirror: Mirror;
+  readonly #parts: ProcessParts;
+  readonly #life: Life;
+  readonly #clock: ProcessClock;
+  readonly #connection: Connection;
+  readonly #ending = new AbortController();
+  readonly #hurry = new AbortController();
+  #hasEnded = false;
+  #cancelHurry: () => void = () => {};
+
+  constructor(parts: ProcessParts, wanted: Wanted) {
+    this.#parts = parts;
+    const { clock, random, server, database, trace, onBug } = parts;
+    this.#life = new Life(() => this.#died());
+    this.#clock = new ProcessClock(clock, this.#life);
+    this.#connection = database.connect(this.#life);
+    this.mirror = new Mirror({
+      clusterName: CLUSTER_NAME,
+      cluster: server.connect(this.#life),
+      storage: this.#connection,
+      config: configOf(parts.plan, wanted),
+      clock: this.#clock,
+      random,
+      log: tracingLogger(trace, onBug),
+      explain: messageOf,
+    });
+    void this.#run();
+  }
+
+  /** Whether it has nothing left to do, as far as it knows. */
+  isQuiet(): boolean {
+    return !this.#hasEnded && this.mirror.isReady() && this.mirror.status().kinds.every(({ unsettled }) => unsettled === 0);
+  }
+
+  get timers(): number {
+    return this.#clock.pending;
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  apply(wanted: Wanted): void {
+    if (!this.#hasEnded) this.mirror.apply(configOf(this.#parts.plan, wanted));
+  }
+
+  dieAfter(steps: number): void {
+    this.#life.dieAfter(steps);
+  }
+
+  stop(graceMs: number): void {
+    if (this.#ending.signal.aborted) return;
+    this.#cancelHurry = this.#clock.after(graceMs, () => this.#hurry.abort());
+    this.#ending.abort();
+  }
+
+  async #run(): Promise<void> {
+    try {
+      await this.mirror.run(this.#ending.signal, this.#hurry.signal);
+      this.#cancelHurry();
+      if (!this.#ending.signal.aborted) this.#parts.onBug('8: the mirror ended by itself');
+    } catch (cause) {
+      this.#parts.onBug(`8: the mirror ended by ${messageOf(cause)}`);
+    }
+    await this.#connection.close();
+    if (this.#life.isDead) return;
+    this.#hasEnded = true;
+    this.#parts.trace.note('ended', 0, 0);
+    this.#parts.onEnd();
+  }
+
+  #died(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#parts.trace.note('died', 0, 0);
+    this.#connection.died();
+    this.#parts.onEnd();
+  }
+}
+
+export function configOf(plan: Plan, { excluded, isMasked }: Wanted): Config {
+  const resources = [
+    ...(excluded === null ? [] : [{ kinds: [MAPS.id], namespaces: { exclude: [excluded] } }]),
+    ...(isMasked ? [{ kinds: [WIDGETS.id], mask: [MASKED_PATH] }] : []),
+  ];
+  const text = JSON.stringify({
+    kinds: KINDS.map(({ id }) => id),
+    resources,
+    workers: { default: plan.workers },
+    cache: { pendingBytes: plan.pendingBytes },
+    reflector: { firstList: plan.firstList },
+    fence: { maxDeleteShare: 0.3, minObjects: 10, confirmAfterSeconds: CONFIRM_AFTER_SECONDS },
+  });
+  return loadConfig({ text, file: 'simulated.yaml' });
+}
+
+/** What the pipeline calls a bug of its own is one. */
+function tracingLogger(trace: Trace, onBug: (message: string) => void): RootLogger {
+  const log = (level: string, message: string, fields: LogFields | undefined): void => {
+    if (/\bbug\b/.test(message) && !JSON.stringify(fields ?? {}).includes('simulated')) onBug(`8: the mirror says: ${message} ${JSON.stringify(fields)}`);
+    if (trace.lines !== null) trace.note('log', 0, 0, () => `${level} ${message} ${JSON.stringify(fields ?? {})}`);
+  };
+  const logger: Logger = {
+    debug: (message, fields) => log('debug', message, fields),
+    info: (message, fields) => log('info', message, fields),
+    warn: (message, fields) => log('warn', message, fields),
+    error: (message, fields) => log('error', message, fields),
+    child: () => logger,
+  };
+  return { ...logger, setLevel() {} };
+}
