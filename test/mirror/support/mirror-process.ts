@@ -159,7 +159,7 @@ export async function verifyHere(options: MirrorOptions): Promise<Verdict> {
     },
     env: {},
     home: '/nonexistent',
-    isTerminal: false, ask: null,
+    isTerminal: false,
     ask: null,
     signal: new AbortController().signal,
   });
