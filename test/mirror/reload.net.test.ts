@@ -13,6 +13,8 @@ import { kubefold, MAIN } from '../commands/kubefold.ts';
 let hollow: Hollow;
 let mirror: TestMirror;
 const ALL = [] as string[];
+/** For tests that are about the rules: what they leave out goes, however much it is. */
+const UNFENCED = { fence: { maxDeleteShare: 1 } } as const;
 
 beforeAll(async () => {
   hollow = await startHollow();
@@ -51,7 +53,7 @@ test('the log level applies live', async () => {
 });
 
 test('a kind that a rule now leaves out stops and its rows go; one that a rule now asks for comes', async () => {
-  mirror.configure({ resources: [{ kinds: ['pods', '*.apps'], mirror: false }, { kinds: ['leases.coordination.k8s.io'] }] });
+  mirror.configure({ ...UNFENCED, resources: [{ kinds: ['pods', '*.apps'], mirror: false }, { kinds: ['leases.coordination.k8s.io'] }] });
   const kinds = [...ALL.filter((id) => id !== 'pods' && !id.endsWith('.apps')), 'leases.coordination.k8s.io'];
   await mirror.copy.equals(hollow, { kinds });
   expect(mirror.kind('pods')).toBeUndefined();
@@ -64,7 +66,7 @@ test('a kind that a rule now leaves out stops and its rows go; one that a rule n
 });
 
 test('a rule with a selector removes what does not match, and its end brings it back', async () => {
-  mirror.configure({ resources: [{ kinds: ['pods'], names: { include: ['after-workers'] } }] });
+  mirror.configure({ ...UNFENCED, resources: [{ kinds: ['pods'], names: { include: ['after-workers'] } }] });
   await mirror.copy.equals(hollow, { kinds: ALL, stored: (tree, kind) => (kind === 'pods' && tree.metadata?.name !== 'after-workers' ? null : tree) });
   mirror.configure({});
   await mirror.copy.equals(hollow, { kinds: ALL });
@@ -119,9 +121,9 @@ test('namespaces that are followed one by one: the rows of those left out go, an
     kinds: ALL,
     stored: (tree: ObjectTree, kind: string): ObjectTree | null => (kind === 'pods' && !names.includes(tree.metadata?.namespace ?? '') ? null : tree),
   });
-  mirror.configure({ resources: [{ kinds: ['pods'], namespaces: { include: ['load-000', 'default'] } }] });
+  mirror.configure({ ...UNFENCED, resources: [{ kinds: ['pods'], namespaces: { include: ['load-000', 'default'] } }] });
   await mirror.copy.equals(hollow, inNamespaces('load-000', 'default'));
-  mirror.configure({ resources: [{ kinds: ['pods'], namespaces: { include: ['load-001'] } }] });
+  mirror.configure({ ...UNFENCED, resources: [{ kinds: ['pods'], namespaces: { include: ['load-001'] } }] });
   await mirror.copy.equals(hollow, inNamespaces('load-001'));
   hollow.create('pods', { metadata: { name: 'one-more', namespace: 'load-001' }, spec: { containers: [] } });
   await mirror.copy.equals(hollow, inNamespaces('load-001'));
@@ -174,7 +176,12 @@ test('a configuration that is removed or emptied changes nothing, and says so', 
 test('an end while the rows of a kind are being removed slowly takes no longer than the grace', async () => {
   await using other = await TestMirror.start(hollow, { follow: true, config: { shutdown: { graceSeconds: 5 } } });
   await other.ready();
-  other.configure({ shutdown: { graceSeconds: 5 }, limits: { storage: { concurrency: 1, perSecond: 1 } }, resources: [{ kinds: ['pods'], mirror: false }] });
+  other.configure({
+    ...UNFENCED,
+    shutdown: { graceSeconds: 5 },
+    limits: { storage: { concurrency: 1, perSecond: 1 } },
+    resources: [{ kinds: ['pods'], mirror: false }],
+  });
   await until('rows are being removed', () => /removing the rows of a kind/.test(other.log) && (other.kind('pods')?.unsettled ?? 0) > 0, { everyMs: 5 });
   const startMs = systemClock.now();
   await other.stop();

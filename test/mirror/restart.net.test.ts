@@ -59,6 +59,7 @@ describe('a second start on the same file', () => {
     await first.ready();
     await first.stop();
     const config = {
+      fence: { maxDeleteShare: 1 },
       resources: [
         { kinds: ['services'], mirror: false },
         { kinds: ['pods'], namespaces: { include: ['load-000'] } },
