@@ -14,6 +14,7 @@ const PODS = 100_000;
 const CHANGED_SHARE = 0.01;
 /** How long a start is watched after it is done: what it does by then without need counts, too. */
 const WATCHED_MS = 3_000;
+const WATCHED_QUICKLY_MS = 500;
 const LOOK_EVERY_MS = 10;
 const EXACT_WITHIN_MS = 120_000;
 /** The guard of the history asks for these, and no mirror of a kind does. */
@@ -242,7 +243,7 @@ async function start(context: BenchContext, cluster: ChangingCluster, file: stri
   const ready = kubefold.ready();
   const exactMs = expected.size === 0 ? await ready : await untilWritten(file, newest + expected.size, kubefold);
   const readyMs = await ready;
-  await systemClock.sleep(WATCHED_MS);
+  await systemClock.sleep(context.quick ? WATCHED_QUICKLY_MS : WATCHED_MS);
   const settled = await kubefold.counted('kubefold_storage_writes_total', 'outcome');
   const { peakMiB, cpuSeconds } = usageOf(kubefold.child.pid);
   const requests = await cluster.requests();

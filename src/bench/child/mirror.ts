@@ -94,7 +94,9 @@ obey({
     const { kinds, pendingBytes } = app.status();
     const unsettled = kinds.reduce((sum, kind) => sum + kind.unsettled, 0);
     const oldestPendingMs = Math.max(0, ...kinds.map((kind) => kind.oldestPendingMs));
-    tell({ state: true, pendingMiB: pendingBytes / 2 ** 20, unsettled, oldestPendingMs, calls: outage.calls, rows: outage.rows, settled: outage.settled });
+    const { heapTotal, arrayBuffers } = process.memoryUsage();
+    const memory = { pendingMiB: pendingBytes / 2 ** 20, heapMiB: heapTotal / 2 ** 20, buffersMiB: arrayBuffers / 2 ** 20 };
+    tell({ state: true, ...memory, unsettled, oldestPendingMs, calls: outage.calls, rows: outage.rows, settled: outage.settled });
   },
   stop: () => ending.abort(),
 });
