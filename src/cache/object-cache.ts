@@ -362,15 +362,20 @@ export class ObjectCache implements CacheReader {
   }
 
   /** The write of `taken` is durable, or storage already held it or something newer. */
-  settle(taken: Taken, now: number, state: ScopeState): void {
+  settle(taken: Taken, now: number, state: ScopeState, row: 'as taken' | 'newer' = 'as taken'): void {
     taken.body?.release();
     if (taken.position !== null) state.positions.close(taken.position);
     if (taken.rewrite) state.rewrites--;
     const entry = this.#entries.get(taken.key);
     if (entry === undefined) return;
-    if (entry.maybeUids.length > 0) entry.maybeUids = NONE;
     if (isStill(entry, taken)) entry.regressed = false;
-    entry.storedUid = taken.gone ? null : taken.uid;
+    if (row === 'newer' && !taken.gone) {
+      // Of this object or of none: it was deleted there before. A later delete tries both.
+      if (entry.storedUid !== taken.uid && !entry.maybeUids.includes(taken.uid)) entry.maybeUids = [taken.uid, ...entry.maybeUids];
+    } else {
+      if (entry.maybeUids.length > 0) entry.maybeUids = NONE;
+      entry.storedUid = taken.gone ? null : taken.uid;
+    }
     // A write of a history that is over settles nothing of the one that is.
     if (taken.gone || entry.regressed) entry.settled = null;
     else if (entry.settled === null || compareRevisions(taken.revision, entry.settled) > 0) entry.settled = taken.revision;

@@ -317,7 +317,7 @@ export class WorkerPool {
       const writtenAt = writeTimes.settle(key, taken.revision);
       if (writtenAt !== null) events.writtenToStored(Math.max(0, clock.wall() - writtenAt) / 1000);
     }
-    cache.settle(taken, now, state);
+    cache.settle(taken, now, state, outcome.kind === 'stale' ? 'newer' : 'as taken');
     parked.release(key);
     queue.forget(key);
     return 0;
