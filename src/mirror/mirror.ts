@@ -218,6 +218,7 @@ export class Mirror {
   /** Makes what runs equal to what discovery and rules ask for. */
   async #reconcile(signal: AbortSignal): Promise<void> {
     const { log, storage } = this.#options;
+    for (const [id, mirror] of this.#leaving) if (mirror.cache.held === 0) await this.#finish(id, mirror);
     const wanted = new Map<KindId, KindPlan>();
     const left: { id: KindId; why: string }[] = [];
     const rules = compileRules(this.#config);
@@ -303,13 +304,17 @@ export class Mirror {
     this.#kinds.delete(id);
     const mirror = this.#create(retiredPlan(id));
     await mirror.start();
-    if (mirror.cache.held > 0) this.#leaving.set(id, mirror);
-    else await this.#finish(mirror);
+    this.#leaving.set(id, mirror);
+    if (mirror.cache.held === 0) await this.#finish(id, mirror);
   }
 
-  async #finish(mirror: KindMirror): Promise<void> {
-    await mirror.stop(this.#hurry);
-    await mirror.retire();
+  async #finish(id: KindId, mirror: KindMirror): Promise<void> {
+    try {
+      await mirror.stop(this.#hurry);
+      await mirror.retire();
+    } finally {
+      this.#leaving.delete(id);
+    }
   }
 
   /** Every kind of which there are rows, those that leave included. */
@@ -331,13 +336,8 @@ export class Mirror {
           .flush()
           .catch((cause: unknown) => log.warn('cannot commit how complete a kind is, will retry', { kind: mirror.id, error: messageOf(cause) }));
       }
-      for (const [id, mirror] of this.#leaving) {
-        if (mirror.cache.held > 0) continue;
-        this.#leaving.delete(id);
-        await this.#finish(mirror).catch((cause: unknown) =>
-          log.warn('cannot remove the record of a kind that is not mirrored any more', { kind: id, error: messageOf(cause) }),
-        );
-      }
+      // Not here: a kind that leaves and one that comes back are one after the other only there.
+      if ([...this.#leaving.values()].some(({ cache }) => cache.held === 0)) this.#askAgain([0]);
     }
   }
 
