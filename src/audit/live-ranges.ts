@@ -7,7 +7,7 @@ import { compareBytes } from '../storage/key-order.ts';
 import type { AuditedKind } from './audited-kind.ts';
 import type { Reducer } from './content.ts';
 import type { Seen } from './diff.ts';
-import { type PageEnd, readPage } from './live.ts';
+import { nextToken, type PageEnd, readPage } from './live.ts';
 import type { Pace } from './pace.ts';
 
 /** Objects in a page. */
@@ -76,10 +76,9 @@ export async function* liveRanges(
         isWhole = false;
       }
     }).catch((cause: unknown) => {
-      // A token lives for about five minutes; the server hands out another, for the keys after it as they are now. That is as good when keys are in order.
-      if (!(cause instanceof ApiError) || cause.status !== 410 || token === null) throw cause;
-      if (cause.continueToken === null || unordered !== null) throw new Skipped('its list took longer than the API server keeps one');
-      return cause.continueToken;
+      // What comes by another token is as good only while keys are in order.
+      if (unordered !== null && cause instanceof ApiError && cause.status === 410) throw new Skipped('its list took longer than the API server keeps one');
+      return nextToken(cause, token);
     });
     if (typeof page === 'string') {
       token = page;

@@ -2,6 +2,7 @@ import type { Cluster, ListQuery } from '../cluster/cluster.ts';
 import type { KindPlan } from '../config/plan.ts';
 import { ListReader } from '../json/list-reader.ts';
 import { ObjectScanner } from '../json/scanner.ts';
+import { ApiError } from '../model/errors.ts';
 import { nameOf, namespaceOf, type ObjectKey, objectKey } from '../model/key.ts';
 import { apiVersionOf, type Scope } from '../model/kind.ts';
 import type { RawObject } from '../model/raw-object.ts';
@@ -44,6 +45,15 @@ export async function readPage(
   await cluster.list(plan.kind, scope, { ...query, ...selectors }, (chunk) => reader.push(chunk), signal);
   const end = reader.end();
   return { revision: end.revision, continue: end.continue, damaged };
+}
+
+/**
+ * The token to go on with after a page was refused; throws the refusal when there is none. A token lives for about five minutes, then the server hands
+ * out another, for the keys after it as they are by then.
+ */
+export function nextToken(cause: unknown, token: string | null): string {
+  if (cause instanceof ApiError && cause.status === 410 && token !== null && cause.continueToken !== null) return cause.continueToken;
+  throw cause;
 }
 
 /** Hands out the object of one key as it is now, if there is one that the kind's selectors want. */

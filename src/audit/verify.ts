@@ -1,206 +1,259 @@
-import { createHash } from 'node:crypto';
-import type { Cluster, ListQuery } from '../cluster/cluster.ts';
+import type { Cluster } from '../cluster/cluster.ts';
 import type { KindPlan } from '../config/plan.ts';
-import { ListReader } from '../json/list-reader.ts';
-import { ObjectScanner } from '../json/scanner.ts';
 import type { Clock } from '../kit/clock.ts';
-import { nameOf, namespaceOf, type ObjectKey, objectKey } from '../model/key.ts';
-import { apiVersionOf } from '../model/kind.ts';
-import type { RawObject } from '../model/raw-object.ts';
-import type { StorageReader, StoredObject } from '../storage/storage.ts';
-import { createTransform, type Transform } from '../transform/transform.ts';
+import type { ObjectKey } from '../model/key.ts';
+import type { KindId } from '../model/kind.ts';
+import { compareRevisions, type Revision } from '../model/revision.ts';
+import type { ScopeRecord, StorageReader } from '../storage/storage.ts';
 import { compare, type Drift, type Seen } from './diff.ts';
+import { KindView } from './kind-view.ts';
 
-const PAGE = 500;
 /** A difference counts when the copy has had this long to catch up with what the cluster showed. */
 const PATIENCE_MS = 10_000;
 const LOOK_EVERY_MS = 20;
+/** More objects than this are looked at for the last time by one list instead of a get each. */
+const MOST_GETS = 200;
+/** What is still open after so long is asked of the cluster again; after that in ever longer intervals. */
+const ASK_AFTER_MS = 500;
+/** States of one object that are remembered, for a copy that runs after them. */
+const MOST_SIGHTS = 64;
 
 export interface Difference {
-  readonly kind: string;
+  readonly kind: KindId;
   readonly key: ObjectKey;
-  /** `unknown`: the object changes faster than both sides can be read at one revision. */
-  readonly drift: Drift | 'unknown';
+  readonly drift: Drift;
   readonly live: Pick<Seen, 'uid' | 'revision'> | null;
   readonly row: Pick<Seen, 'uid' | 'revision'> | null;
 }
 
+/** Something of which nothing can be said: a whole kind, or one object. */
+export interface Untold {
+  readonly kind: KindId;
+  readonly key?: ObjectKey;
+  readonly drift: 'unknown';
+  readonly error: string;
+}
+
 export interface VerifyOptions {
-  readonly plan: KindPlan;
+  readonly plans: readonly KindPlan[];
   readonly clusterName: string;
   readonly cluster: Cluster;
   readonly reader: StorageReader;
   readonly secretKey: Uint8Array;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** How many objects were compared so far, for progress. */
-  readonly onProgress?: (objects: number) => void;
+  /** Turns an error of the cluster or the copy into a sentence. */
+  readonly explain: (cause: unknown) => string;
+  /** Called with what was compared so far. */
+  readonly onProgress?: (compared: Compared) => void;
+}
+
+export interface Compared {
+  readonly kinds: number;
+  readonly objects: number;
+}
+
+/** One object that differed when it was first looked at. */
+interface Suspect {
+  readonly view: KindView;
+  readonly key: ObjectKey;
+  /** The newest that the cluster has shown of it. */
+  live: Seen | null;
+  /** The cluster had nothing of it as of this revision. */
+  absentAt: Revision;
+  /** Its states that were seen, by revision. */
+  readonly sights: Map<Revision, Seen>;
+  /** The row when it was first looked at, and whether it has been another one since. */
+  readonly first: string;
+  firstRevision: Revision | null;
+  hasMoved: boolean;
+  /** How long after the beginning the cluster is to be asked for it again. */
+  askAfterMs: number;
 }
 
 /**
- * Compares one kind of a live cluster with its copy, by content. Memory is a hash per object. What differs at first sight is
- * looked at again, object by object, until both sides show the same revision or the copy had time enough: beside a running
- * mirror, under churn, a copy that merely lags by a commit is no difference.
+ * Compares kinds of a live cluster with their copy, by content. Memory is a hash per object of one kind. What differs at first sight is looked at again,
+ * object by object and all kinds at the same time, until both sides agree or the copy had time enough: beside a running mirror, under churn, a copy that
+ * merely lags by a commit is no difference. Where nothing can be told, that is said instead of guessed.
  */
-export async function* verifyKind(options: VerifyOptions): AsyncGenerator<Difference, number> {
-  const view = new View(options);
-  const live = await view.list();
-  let compared = 0;
-  const suspects = new Set<ObjectKey>();
-  for await (const [key, row] of view.rows()) {
-    const seen = live.get(key) ?? null;
-    live.delete(key);
-    if (compare(seen, row, view.revisions) !== null) suspects.add(key);
-    compared++;
-    options.onProgress?.(compared);
+export async function* verifyKinds(options: VerifyOptions): AsyncGenerator<Difference | Untold, Compared> {
+  const { plans, reader, clusterName, clock, signal, explain, onProgress } = options;
+  const compared = { kinds: 0, objects: 0 };
+  const suspects: Suspect[] = [];
+  for (const plan of plans) {
+    const view = new KindView({ ...options, plan });
+    try {
+      const found = await firstSight(view, (objects) => onProgress?.({ ...compared, objects: compared.objects + objects }));
+      compared.objects += found.objects;
+      compared.kinds++;
+      const records = (await reader.scopes(clusterName)).filter(({ kind }) => kind === plan.id);
+      if (records.length === 0 && found.rows === 0 && found.suspects.length > 0) {
+        const error = `the copy holds nothing of it and no record that it was listed: it is not mirrored, or not yet; the cluster has ${found.suspects.length} objects`;
+        yield { kind: plan.id, drift: 'unknown', error };
+        continue;
+      }
+      for (const suspect of found.suspects) suspects.push(suspect);
+    } catch (cause) {
+      signal.throwIfAborted();
+      yield { kind: plan.id, drift: 'unknown', error: explain(cause) };
+    }
   }
-  for (const key of live.keys()) {
-    suspects.add(key);
-    compared++;
-    options.onProgress?.(compared);
-  }
-  yield* view.settle(suspects);
+  yield* settle(suspects, { ...options, begunAt: clock.now() });
   return compared;
 }
 
-/** Both sides of one kind, each object reduced to what is compared. */
-class View {
-  readonly revisions: 'equal' | 'may lag';
-  readonly #options: VerifyOptions;
-  readonly #transform: Transform | null;
-  readonly #scanner: ObjectScanner;
-  #scratch = Buffer.alloc(64 * 1024);
-
-  constructor(options: VerifyOptions) {
-    const { plan } = options;
-    this.#options = options;
-    this.#transform = createTransform(plan, { secretKey: options.secretKey });
-    this.#scanner = new ObjectScanner({ kind: plan.kind.kind, apiVersion: apiVersionOf(plan.kind) });
-    this.revisions = plan.ignoreChanges.length > 0 || plan.minIntervalSeconds > 0 ? 'may lag' : 'equal';
+async function firstSight(view: KindView, onProgress: (objects: number) => void): Promise<{ objects: number; rows: number; suspects: Suspect[] }> {
+  const { live, listed } = await view.list();
+  const suspects: Suspect[] = [];
+  let objects = 0;
+  let rows = 0;
+  const differs = (key: ObjectKey, seen: Seen | null, row: Seen | null): void => {
+    const sights = new Map(seen === null ? [] : [[seen.revision, seen]]);
+    suspects.push({
+      view,
+      key,
+      live: seen,
+      absentAt: listed,
+      sights,
+      first: identityOf(row),
+      firstRevision: row?.revision ?? null,
+      hasMoved: false,
+      askAfterMs: ASK_AFTER_MS,
+    });
+  };
+  for await (const row of view.rows()) {
+    const seen = live.get(row.key) ?? null;
+    live.delete(row.key);
+    const reduced = view.reduce(row, seen);
+    if (compare(seen, reduced, view.revisions) !== null) differs(row.key, seen, reduced);
+    rows++;
+    onProgress(++objects);
   }
-
-  /** Everything that the rules select, or of that the object with key `only`. */
-  async list(only: ObjectKey | null = null): Promise<Map<ObjectKey, Seen>> {
-    const { plan, cluster, signal } = this.#options;
-    const live = new Map<ObjectKey, Seen>();
-    const name = only === null ? [] : [`metadata.name=${nameOf(only)}`];
-    const fieldSelector = [...name, ...(plan.fieldSelector === null ? [] : [plan.fieldSelector])].join(',');
-    const selectors = { labelSelector: plan.labelSelector ?? undefined, fieldSelector: fieldSelector === '' ? undefined : fieldSelector };
-    for (const scope of only === null ? plan.scopes : [namespaceOf(only)]) {
-      let token: string | null = null;
-      do {
-        const reader: ListReader = new ListReader({
-          kind: plan.kind.kind,
-          apiVersion: apiVersionOf(plan.kind),
-          onItem: (object) => {
-            const seen = this.#look(object);
-            if (seen !== null) live.set(objectKey(object.namespace, object.name), seen);
-          },
-          onDamaged: (error) => {
-            throw error;
-          },
-        });
-        const query: ListQuery = { limit: PAGE, ...selectors, ...(token === null ? {} : { continue: token }) };
-        await cluster.list(plan.kind, scope, query, (chunk) => reader.push(chunk), signal);
-        token = reader.end().continue;
-      } while (token !== null);
-    }
-    return live;
+  for (const [key, seen] of live) {
+    differs(key, seen, null);
+    onProgress(++objects);
   }
+  return { objects, rows, suspects };
+}
 
-  async *rows(): AsyncGenerator<readonly [ObjectKey, Seen]> {
-    const { plan, clusterName, reader } = this.#options;
-    let after: ObjectKey | undefined;
-    for (;;) {
-      const page = await reader.list({ cluster: clusterName, kind: plan.id, after, limit: PAGE });
-      for (const row of page) yield [row.key, this.#lookAtRow(row)];
-      after = page.at(-1)?.key;
-      if (page.length < PAGE) return;
-    }
-  }
-
-  /**
-   * Looks again and again at all that differed, until both sides agree or the copy had time enough. Yields what is wrong, and
-   * what cannot be told because both sides keep moving.
-   */
-  async *settle(suspects: ReadonlySet<ObjectKey>): AsyncGenerator<Difference, void> {
-    const { plan, clock, signal } = this.#options;
-    const until = clock.now() + PATIENCE_MS + plan.minIntervalSeconds * 1000;
-    const firstRow = new Map<ObjectKey, string>();
-    const left = new Set(suspects);
-    while (left.size > 0) {
-      const isLast = clock.now() >= until;
-      for (const key of left) {
-        const live = await this.#live(key);
-        const row = await this.#row(key);
-        const drift = compare(live, row, this.revisions);
-        // Same incarnation, same revision, other content: waiting cannot mend that.
-        const isFinal = drift === 'body' && live?.revision === row?.revision;
-        if (drift !== null && !isFinal && !isLast) {
-          if (!firstRow.has(key)) firstRow.set(key, row?.revision ?? 'none');
-          continue;
-        }
-        left.delete(key);
-        if (drift === null) continue;
-        const moved = firstRow.has(key) && firstRow.get(key) !== (row?.revision ?? 'none');
-        yield { kind: plan.id, key, drift: moved && !isFinal ? 'unknown' : drift, live: brief(live), row: brief(row) };
-      }
-      if (left.size > 0) await clock.sleep(LOOK_EVERY_MS, signal);
+/** Looks again and again at all that differed, of all kinds together. Yields what is wrong as soon as that is certain, and what cannot be told. */
+async function* settle(suspects: readonly Suspect[], options: VerifyOptions & { readonly begunAt: number }): AsyncGenerator<Difference | Untold, void> {
+  const { clock, signal, begunAt } = options;
+  const left = new Set(suspects);
+  const failed = new Map<KindId, string>();
+  const late: Suspect[] = [];
+  while (left.size > 0) {
+    const roundAt = clock.now();
+    for (const suspect of [...left]) {
       signal.throwIfAborted();
+      const { plan } = suspect.view;
+      const verdict = failed.has(plan.id)
+        ? 'over'
+        : await look(suspect, left.size > MOST_GETS ? 0 : clock.now() - begunAt).catch((cause: unknown) => failedTo(plan, cause));
+      if (verdict === 'open' && clock.now() < begunAt + PATIENCE_MS + plan.minIntervalSeconds * 1000) continue;
+      left.delete(suspect);
+      if (verdict === 'open') late.push(suspect);
+      else if (typeof verdict === 'object') yield verdict;
     }
+    // Many suspects take long to look at: half of the time is left to others.
+    if (left.size > 0) await clock.sleep(Math.max(LOOK_EVERY_MS, clock.now() - roundAt), signal);
   }
+  yield* conclude(late, options, failed, failedTo);
+  for (const [kind, error] of failed) yield { kind, drift: 'unknown', error };
 
-  async #live(key: ObjectKey): Promise<Seen | null> {
-    const { plan, cluster, signal } = this.#options;
-    // A get knows no selectors: whether the object still matches must be asked of the server, by a list of one.
-    if (plan.labelSelector !== null || plan.fieldSelector !== null) return (await this.list(key)).get(key) ?? null;
-    const bytes = await cluster.get(plan.kind, key, signal);
-    if (bytes === null) return null;
-    return this.#scan(bytes);
+  function failedTo(plan: KindPlan, cause: unknown): 'over' {
+    signal.throwIfAborted();
+    failed.set(plan.id, options.explain(cause));
+    return 'over';
   }
+}
 
-  async #row(key: ObjectKey): Promise<Seen | null> {
-    const { plan, clusterName, reader } = this.#options;
-    const row = await reader.get(clusterName, plan.id, key);
-    return row === null ? null : this.#lookAtRow(row);
+/**
+ * `over`: both sides agree. `open`: the copy may still get there. Else what is certainly wrong.
+ * `waitedMs` is counted from the beginning, and 0 while there are too many to ask for each.
+ */
+async function look(suspect: Suspect, waitedMs: number): Promise<'over' | 'open' | Difference> {
+  const { view, key } = suspect;
+  const row = await view.row(key, suspect.live);
+  if (identityOf(row) !== suspect.first) suspect.hasMoved = true;
+  let drift = compare(suspect.live, row, view.revisions);
+  // A row that is past what the cluster has shown says that there is more to see; without one it is asked now and then.
+  const isPast = row === null ? suspect.live !== null && suspect.hasMoved : compareRevisions(row.revision, suspect.live?.revision ?? suspect.absentAt) > 0;
+  const isDue = waitedMs >= suspect.askAfterMs;
+  if (isDue) suspect.askAfterMs = waitedMs * 2;
+  if (drift !== null && (isPast || isDue)) {
+    await lookAtCluster(suspect, row?.revision ?? null);
+    drift = compare(suspect.live, row, view.revisions);
   }
+  if (drift === null) return 'over';
+  // Same incarnation, same revision, other content: waiting cannot mend that.
+  if (drift === 'body' && suspect.live?.revision === row?.revision) return differenceOf(suspect, drift, row);
+  return isInPursuit(suspect, row) ? 'over' : 'open';
+}
 
-  /** A row's columns must agree with its own body, too: they are what readers select by. */
-  #lookAtRow(row: StoredObject): Seen {
-    const { plan } = this.#options;
+/** A copy that runs after a busy object was right if its row, which has moved since, is a state in which the object was seen. */
+function isInPursuit({ view, sights, hasMoved, firstRevision }: Suspect, row: Seen | null): boolean {
+  if (row === null || !hasMoved || (firstRevision !== null && compareRevisions(row.revision, firstRevision) <= 0)) return false;
+  return compare(sights.get(row.revision) ?? null, row, view.revisions) === null;
+}
+
+async function lookAtCluster(suspect: Suspect, past: Revision | null): Promise<void> {
+  const seen = await suspect.view.one(suspect.key);
+  suspect.live = seen;
+  if (seen === null) {
+    if (past !== null) suspect.absentAt = past;
+    return;
+  }
+  suspect.sights.set(seen.revision, seen);
+  const oldest = suspect.sights.keys().next();
+  if (suspect.sights.size > MOST_SIGHTS && oldest.done !== true) suspect.sights.delete(oldest.value);
+}
+
+/** The last look at those that had all the time: what the cluster shows now, and then the row. */
+async function* conclude(
+  late: readonly Suspect[],
+  { reader, clusterName }: VerifyOptions,
+  failed: ReadonlyMap<KindId, string>,
+  failedTo: (plan: KindPlan, cause: unknown) => unknown,
+): AsyncGenerator<Difference | Untold, void> {
+  if (late.length === 0) return;
+  const records = await reader.scopes(clusterName);
+  const kinds = new Map<KindView, Suspect[]>();
+  for (const suspect of late) kinds.set(suspect.view, [...(kinds.get(suspect.view) ?? []), suspect]);
+  for (const [view, suspects] of kinds) {
+    const { id } = view.plan;
+    const isListed = isComplete(records.filter(({ kind }) => kind === id));
+    let missing = 0;
     try {
-      const seen = this.#scan(row.body);
-      if (seen === null) return { uid: row.uid, revision: row.revision, content: 'the row holds an object that its rule leaves out' };
-      const consistent =
-        seen.uid === row.uid &&
-        seen.revision === row.revision &&
-        objectKey(this.#scanner.namespace, this.#scanner.name) === row.key &&
-        row.kind === plan.kind.kind &&
-        row.apiVersion === apiVersionOf(plan.kind);
-      return { uid: row.uid, revision: row.revision, content: consistent ? seen.content : 'the columns of the row and its body disagree' };
-    } catch {
-      return { uid: row.uid, revision: row.revision, content: 'the row holds no valid object' };
+      const listed = suspects.length > MOST_GETS ? (await view.list()).live : null;
+      for (const suspect of suspects) {
+        suspect.live = listed === null ? await view.one(suspect.key) : (listed.get(suspect.key) ?? null);
+        const row = await view.row(suspect.key, suspect.live);
+        if (identityOf(row) !== suspect.first) suspect.hasMoved = true;
+        const drift = compare(suspect.live, row, view.revisions);
+        if (drift === null || isInPursuit(suspect, row)) continue;
+        if (drift === 'missing' && !isListed) missing++;
+        else if (suspect.hasMoved) yield { kind: id, key: suspect.key, drift: 'unknown', error: 'it changes faster than both sides can be read' };
+        else yield differenceOf(suspect, drift, row);
+      }
+    } catch (cause) {
+      if (!failed.has(id)) failedTo(view.plan, cause);
     }
+    if (missing > 0) yield { kind: id, drift: 'unknown', error: `its first list is not complete in the copy yet: ${missing} objects are missing so far` };
   }
+}
 
-  #scan(bytes: Uint8Array): Seen | null {
-    const end = this.#scanner.scan(bytes, 0, bytes.length);
-    if (end === -1) throw new Error('the object ends too early');
-    if (this.#scanner.problem !== null) throw new Error(this.#scanner.problem);
-    return this.#look(this.#scanner);
-  }
+/** A kind without any record is one of which a row was found all the same: what is missing there is a difference. */
+function isComplete(records: readonly ScopeRecord[]): boolean {
+  return records.every(({ complete }) => complete);
+}
 
-  /** What must be stored of an object, as a hash; null when a rule leaves it out. */
-  #look(object: RawObject): Seen | null {
-    const { uid, revision } = object;
-    const transformed = this.#transform?.apply(object) ?? { keep: true as const, source: object, contentHash: null };
-    if (!transformed.keep) return null;
-    if (transformed.contentHash !== null) return { uid, revision, content: transformed.contentHash };
-    const { source } = transformed;
-    if (this.#scratch.length < source.size) this.#scratch = Buffer.alloc(source.size * 2);
-    source.copyTo(this.#scratch, 0);
-    return { uid, revision, content: createHash('sha256').update(this.#scratch.subarray(0, source.size)).digest('base64') };
-  }
+function differenceOf({ view, key, live }: Suspect, drift: Drift, row: Seen | null): Difference {
+  return { kind: view.plan.id, key, drift, live: brief(live), row: brief(row) };
+}
+
+function identityOf(row: Seen | null): string {
+  return row === null ? '' : `${row.uid}@${row.revision}`;
 }
 
 function brief(seen: Seen | null): Pick<Seen, 'uid' | 'revision'> | null {

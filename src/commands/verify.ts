@@ -1,4 +1,4 @@
-import { type Difference, verifyKind } from '../audit/verify.ts';
+import { type Difference, type Untold, verifyKinds } from '../audit/verify.ts';
 import { createCluster } from '../cluster/api-cluster.ts';
 import { describeConnectError } from '../cluster/connect-error.ts';
 import { compileRules, planKind } from '../config/rules.ts';
@@ -9,6 +9,8 @@ import { VERSION } from '../model/version.ts';
 import { openReader } from '../storage/open.ts';
 import { CLUSTER_OPTIONS, type Command } from './command.ts';
 import { credentialsOf } from './connect.ts';
+import { KnownDifferences } from './known-differences.ts';
+import { MirrorClient, RUNNING_MIRROR_OPTIONS } from './mirror-client.ts';
 import { MIRROR_OPTIONS, readConfig } from './session.ts';
 
 export const verify: Command = {
@@ -18,11 +20,13 @@ export const verify: Command = {
   description: `
 Lists every mirrored kind from the API server and compares each object with its row, by uid, revision and
 content. It works beside a running mirror: what differs is looked at again for 10 s before it counts.
-Use the configuration and flags that the mirror runs with.
+Use the configuration and flags that the mirror runs with. A difference that the mirror knows of, because
+storage refused the object or because the deletion is held, is named as that, and is a difference.
 
 Exit code 0: equal. 1: different, each difference is listed. 2: could not tell.`,
   options: {
-    ...Object.fromEntries(Object.entries(MIRROR_OPTIONS).filter(([name]) => name !== 'listen')),
+    ...MIRROR_OPTIONS,
+    ...RUNNING_MIRROR_OPTIONS,
     ...CLUSTER_OPTIONS,
     json: { type: 'boolean', help: 'One JSON object per line: each difference, then the summary.' },
   },
@@ -36,49 +40,51 @@ Exit code 0: equal. 1: different, each difference is listed. 2: could not tell.`
     const cluster = createCluster({ credentials, clock, version: VERSION });
     const totals = { kinds: 0, objects: 0, differences: 0, unknown: 0 };
     const write = (line: object, text: string): void => context.stdout(parsed.flag('json') ? `${JSON.stringify(line)}\n` : `${text}\n`);
-    const cannotTell = (what: string, cause: unknown): void => {
+    const cannotTell = (found: Untold): void => {
       totals.unknown++;
-      const error = describeConnectError(cause, cluster.address);
-      write({ kind: what, drift: 'unknown', error }, `${what}: could not tell: ${error}`);
+      write(found, `${found.kind}${found.key === undefined ? '' : ` ${found.key}`}: could not tell: ${found.error}`);
+    };
+    const failed = (kind: string, cause: unknown): void => cannotTell({ kind, drift: 'unknown', error: describeConnectError(cause, cluster.address) });
+    const known = new KnownDifferences(reader, clusterName, () => new MirrorClient(config, context.signal));
+    const differs = async (difference: Difference): Promise<void> => {
+      totals.differences++;
+      const why = await known.reasonOf(difference);
+      write(why === null ? difference : { ...difference, known: why }, `${differenceText(difference)}${why === null ? '' : `; known: ${why}`}`);
     };
     try {
       const discovery = await cluster.discover(context.signal);
       const secretKey = await readSecretKey(config, () => cluster.identity(context.signal));
       const rules = compileRules(config);
       const plans = discovery.kinds.map((kind) => planKind(kind, rules)).filter((plan) => plan.mirror);
-      for (const { groupVersion, error } of discovery.broken) cannotTell(groupVersion, new Error(`its discovery failed: ${error}`));
-      for (const plan of plans) {
-        try {
-          const comparing = verifyKind({ plan, clusterName, cluster, reader, secretKey, clock, signal: context.signal });
-          let step = await comparing.next();
-          for (; !step.done; step = await comparing.next()) {
-            if (step.value.drift === 'unknown') totals.unknown++;
-            else totals.differences++;
-            write(step.value, differenceText(step.value));
-          }
-          totals.objects += step.value;
-          totals.kinds++;
-          if (context.isTerminal) context.stderr(`\r\u001b[2Kcompared ${totals.kinds}/${plans.length} kinds, ${totals.objects} objects`);
-        } catch (cause) {
-          context.signal.throwIfAborted();
-          cannotTell(plan.id, cause);
-        }
+      for (const { groupVersion, error } of discovery.broken) cannotTell({ kind: groupVersion, drift: 'unknown', error: `its discovery failed: ${error}` });
+      const comparing = verifyKinds({
+        ...{ plans, clusterName, cluster, reader, secretKey, clock, signal: context.signal },
+        explain: (cause) => describeConnectError(cause, cluster.address),
+        onProgress: ({ kinds, objects }) => {
+          if (!context.isTerminal || objects % 1000 !== 0) return;
+          context.stderr(`\r\u001b[2Kcompared ${kinds}/${plans.length} kinds, ${objects} objects`);
+        },
+      });
+      let step = await comparing.next();
+      for (; !step.done; step = await comparing.next()) {
+        if (step.value.drift === 'unknown') cannotTell(step.value);
+        else await differs(step.value);
       }
+      totals.kinds = step.value.kinds;
+      totals.objects = step.value.objects;
       const planned = new Set(plans.map((plan) => plan.id));
       const hidden = (group: string): boolean => discovery.broken.some(({ groupVersion }) => groupVersion.split('/')[0] === group);
       for (const id of await reader.kinds(clusterName)) {
         if (planned.has(id) || hidden(id.split('.').slice(1).join('.'))) continue;
         const rows = await reader.list({ cluster: clusterName, kind: id, limit: 1000 });
         for (const { key, uid, revision } of rows) {
-          totals.differences++;
-          const difference: Difference = { kind: id, key, drift: 'surplus', live: null, row: { uid, revision } };
-          write(difference, differenceText(difference));
+          await differs({ kind: id, key, drift: 'surplus', live: null, row: { uid, revision } });
         }
       }
     } catch (cause) {
       // Exit code 1 is for differences alone: whatever kept us from looking is "could not tell".
-      if (context.signal.aborted) cannotTell('interrupted', new Error('it was ended before everything was compared'));
-      else cannotTell('the cluster', cause);
+      if (context.signal.aborted) cannotTell({ kind: 'interrupted', drift: 'unknown', error: 'it was ended before everything was compared' });
+      else failed('the cluster', cause);
     } finally {
       if (context.isTerminal) context.stderr('\r\u001b[2K');
       await reader.close();
@@ -99,7 +105,6 @@ const MEANING: Readonly<Record<Difference['drift'], string>> = {
   uid: 'the copy holds another object of this name',
   revision: 'the copy holds another revision',
   body: 'the copy holds other content',
-  unknown: 'changes too fast to be compared',
 };
 
 function differenceText({ kind, key, drift, live, row }: Difference): string {

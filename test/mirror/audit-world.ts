@@ -68,7 +68,7 @@ export class AuditWorld {
   readonly #ending = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
-  constructor(world: MirrorWorld, everySeconds = 10) {
+  constructor(world: MirrorWorld, everySeconds = 3) {
     this.world = world;
     this.reader = new ModelReader(world);
     const relist = (): void => {
