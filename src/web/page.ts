@@ -60,7 +60,7 @@ export const STATUS_PAGE = `<!doctype html>
   const set = (id, text, name) => { at(id).textContent = text; if (name !== undefined) at(id).className = name; };
   const count = (number) => Math.round(number).toLocaleString('en-US');
   const age = (ms) => ms < 1000 ? 'current' : ms < 10000 ? (ms / 1000).toFixed(1) + ' s' : ms < 600000 ? count(ms / 1000) + ' s' : count(ms / 60000) + ' min';
-  const short = (s) => s === null ? '–' : s < 1 ? (s * 1000).toPrecision(2).replace('.0', '') + ' ms' : s.toFixed(1) + ' s';
+  const short = (s) => s === null ? '–' : s < 1 ? (s >= .0995 ? Math.round(s * 1000) : (s * 1000).toPrecision(2).replace('.0', '')) + ' ms' : s.toFixed(1) + ' s';
 
   /** Draws series of one unit over the same time, newest at the right; null is a gap that is passed over. */
   const histories = {};
