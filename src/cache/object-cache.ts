@@ -125,6 +125,8 @@ export class ObjectCache implements CacheReader {
       this.#entries.set(row.key, entry);
       state.objects++;
     }
+    // A row that is newer than what was refused after it is of a history that is over.
+    if (compareRevisions(entry.revision, row.revision) > 0) entry.regressed = true;
     entry.uid = row.uid;
     entry.revision = row.revision;
     entry.settled = null;

@@ -211,6 +211,14 @@ describe('the watermark', () => {
     expect(state.watermark).toBe('9');
   });
 
+  test('a row that is newer than what was refused is of another history, and is replaced by whatever comes next', () => {
+    const { cache, see } = world();
+    cache.load({ key, uid: 'before', revision: '1000' }, 'keep');
+    cache.loadParked({ key, uid: 'after', revision: '7' });
+    expect(see('8', 'after')).toBe('modified');
+    expect(cache.take(key)).toMatchObject({ uid: 'after', revision: '8', regressed: true });
+  });
+
   test('a parked object that changes before the rest of the first list is durable is not waited for, but holds the watermark back', () => {
     const { cache, see } = world();
     const state = cache.scope('');
