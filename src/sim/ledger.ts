@@ -115,7 +115,7 @@ export class Ledger {
         if (event.type === 'DELETED') book.lastDeleted = event.state.revision;
         if (event.state.revision > book.covered) book.open.push({ ...event, revision: event.state.revision, content: event.state.content });
       }
-      for (const [key, book] of kind.keys) this.#note(kind, key, book);
+      for (const [key, book] of kind.keys) this.#cover(kind, key, book, book.covered, kind.rows.get(key)?.state ?? null);
     }
   }
 
@@ -125,15 +125,17 @@ export class Ledger {
   }
 
   /**
-   * Whether a write is beyond what any guard can order when it comes late: it is of a history that is over, or was forced because of one, or it
-   * puts the very state whose absence was taken for a deletion (which must be possible: a rule may let the object in again).
+   * Whether a write is beyond what the guards can order when it comes late: it is of a history that is over, or was forced because of one; or it puts
+   * the very state whose absence was taken for a deletion (which must be possible: a rule may let the object in again); or an earlier incarnation of
+   * what was deleted, for the engines remember deletions by uid; or it is refused for good, and a refusal asks for no revision.
    */
   isBeyondOrder(write: Write): boolean {
     if (write.type === 'delete') return write.revision === null;
     const { uid, revision, key } = write.meta;
     const state = this.#truth.said.get(`${uid}@${revision}`);
-    const book = this.#of(kindId(write.kind)).of(key);
-    return write.force === true || (state !== undefined && !this.#truth.isPresent(state)) || (book.buried === uid && book.buriedAt === revision);
+    const { buried, buriedAt } = this.#of(kindId(write.kind)).of(key);
+    if (write.force === true || (state !== undefined && (state.isPoison || !this.#truth.isPresent(state)))) return true;
+    return buried !== null && (buried === uid ? buriedAt === revision : buriedAt === null || Number(revision) < Number(buriedAt));
   }
 
   committed(write: Write, outcome: Outcome): void {

@@ -20,6 +20,11 @@ export class Life {
     this.#stepsLeft = Math.min(this.#stepsLeft, steps);
   }
 
+  /** Takes back a death that was announced. */
+  spare(): void {
+    this.#stepsLeft = Number.POSITIVE_INFINITY;
+  }
+
   /** One step of the process is about to happen. False when it does not any more. */
   step(): boolean {
     if (this.#isDead) return false;

@@ -80,6 +80,10 @@ export class Process {
     this.#life.dieAfter(steps);
   }
 
+  spare(): void {
+    this.#life.spare();
+  }
+
   stop(graceMs: number): void {
     if (this.#ending.signal.aborted) return;
     this.#cancelHurry = this.#clock.after(graceMs, () => this.#hurry.abort());

@@ -156,8 +156,7 @@ class Simulation {
       case 'restore':
         // A back-up is older than the last look at the history, as in life.
         await this.#pass(OLDEST_LOOK_MS);
-        if (this.#truth.restore(this.#plan.revives)) this.#historyChanged(step.cuts);
-        return;
+        return this.#restore(step.cuts);
       case 'wipe':
         this.#truth.wipe();
         return this.#historyChanged(step.cuts);
@@ -187,6 +186,13 @@ class Simulation {
   #want(wanted: Wanted): void {
     this.#wanted = wanted;
     this.#process?.apply(wanted);
+  }
+
+  #restore(cuts: boolean): void {
+    const revived = this.#truth.restore();
+    if (revived === null) return;
+    this.#historyChanged(cuts);
+    if (!this.#plan.revives) for (const { kind, key } of revived) this.#truth.remove(kind, key);
   }
 
   #historyChanged(cuts: boolean): void {
@@ -223,6 +229,7 @@ class Simulation {
     this.#trace.note('faults over', 0, 0);
     this.#api.clear();
     this.#storage.clear();
+    this.#process?.spare();
     if (this.#plan.heals) this.#heal();
     const end = this.#clock.nowMs + QUIET_WITHIN_MS;
     while (!this.#isQuiet() && this.#clock.nowMs < end && !this.#isBroken()) await this.#pass(LOOK_EVERY_MS);

@@ -156,29 +156,24 @@ export class Truth {
     this.tick(BEYOND_BACKUP);
   }
 
-  /**
-   * The cluster is again what it was at the last back-up, and goes on from there. False when there is none. `revives` says whether objects that were
-   * deleted since then come back, too.
-   */
-  restore(revives: boolean): boolean {
+  /** The cluster is again what it was at the last back-up, and goes on from there. Returns what came back to life; null when there is no back-up. */
+  restore(): readonly ObjectState[] | null {
     const backup = this.#backup;
-    if (backup === null) return false;
+    if (backup === null) return null;
+    const revived: ObjectState[] = [];
     this.#backup = null;
     this.history++;
     this.revision = backup.revision;
     this.forkedAt = backup.revision;
     for (const [id, truth] of this.kinds) {
       const objects = new Map(backup.kinds.get(id));
-      for (const { key, uid } of objects.values()) {
-        if (truth.objects.get(key)?.uid === uid) continue;
-        if (revives) this.revived.add(uid);
-        else objects.delete(key);
-      }
+      for (const state of objects.values()) if (truth.objects.get(state.key)?.uid !== state.uid) revived.push(state);
       truth.objects = objects;
       truth.log = truth.log.slice(0, truth.after(backup.revision));
       truth.oldest = Math.min(truth.oldest, backup.revision);
     }
-    return true;
+    for (const { uid } of revived) this.revived.add(uid);
+    return revived;
   }
 
   /** Another, empty cluster stands where the old one was. */
