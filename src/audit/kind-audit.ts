@@ -115,7 +115,7 @@ export class KindAudit {
 
   /** Runs beside scan() and ends after it, when nothing is in doubt any more. */
   async settle(): Promise<void> {
-    const { clock, signal, log, kind } = this.#parts;
+    const { clock, signal, log } = this.#parts;
     while (!this.#isScanned || this.#suspects.size > 0) {
       await clock.sleep(LOOK_EVERY_MS, signal);
       signal.throwIfAborted();

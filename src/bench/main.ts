@@ -25,6 +25,10 @@ const BENCHES: Readonly<Record<string, { readonly summary: string; readonly load
     summary: 'storage gone for a minute under load: memory, attempts, and how soon the copy is exact again',
     load: async () => (await import('./outage.ts')).outage,
   },
+  audit: {
+    summary: 'the continuous audit of 100,000 pods: its CPU, its requests, and what it says of an hour of changes',
+    load: async () => (await import('./audit.ts')).audit,
+  },
   'first-list': {
     summary: "paged or streaming, on a real API server: our cost and the server's",
     load: async () => (await import('./first-list.ts')).firstList,
@@ -70,7 +74,7 @@ ${rows.join('\n')}
   --rounds N    how often the contestants take turns; the median counts. Default 3.
   --pods N      instead of the number of pods that the question names
   --events N    the same for the events of ingest
-  --quick       restart and outage: so small and short that figures say nothing, only that it works
+  --quick       restart, outage and audit: so small and short that figures say nothing, only that it works
   --json FILE   writes the report as JSON, too
   --peers DIR   the folder of gomirror and goload, the client-go mirror and the load generator. Default: KUBEFOLD_PEERS.
 

@@ -2,7 +2,7 @@ import { pathText } from './problems.ts';
 import type { Config } from './schema.ts';
 
 /** Where a changed key takes effect. */
-type Effect = 'workers' | 'limits' | 'rules' | 'logLevel' | 'shutdown' | 'fence' | 'restart';
+type Effect = 'workers' | 'limits' | 'rules' | 'logLevel' | 'shutdown' | 'fence' | 'audit' | 'restart';
 
 /** By the longest matching prefix; a key that is missing here needs a restart. */
 const EFFECTS: readonly { readonly path: string; readonly effect: Effect }[] = [
@@ -14,6 +14,7 @@ const EFFECTS: readonly { readonly path: string; readonly effect: Effect }[] = [
   { path: 'log.level', effect: 'logLevel' },
   { path: 'shutdown', effect: 'shutdown' },
   { path: 'fence', effect: 'fence' },
+  { path: 'audit', effect: 'audit' },
 ];
 
 /** What a new version of the configuration changes. */

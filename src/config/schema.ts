@@ -8,7 +8,6 @@ import { checkStorageUrl } from './storage-url.ts';
 import { choice, described, integer, nonEmptyList, nullable, problem, section, share, text } from './schema-parts.ts';
 
 const LATER = {
-  restarts: 'Checked now; acted on by the release with warm restarts and audit.',
   history: 'Checked now; acted on by the release with the change log.',
   leases: 'Checked now; acted on by the release with leader election.',
 } as const;
@@ -238,11 +237,11 @@ export const configSchema = v.strictObject(
         'Seconds after which held deletions happen by themselves; null waits for a person. Default null.',
       ),
     }),
-    audit: section(`The continuous comparison of cluster and copy. ${LATER.restarts}`, {
+    audit: section('The continuous comparison of cluster and copy: what differs is reported and mended.', {
       everySeconds: nullable(
         integer({ min: 10, max: 1e6, fix: 'null switches the audit off.', bare: true }),
         DEFAULTS.auditEverySeconds,
-        `Seconds for one round over everything; null switches it off. Default ${DEFAULTS.auditEverySeconds}.`,
+        `Seconds for one round over everything, at least a second for each 500 objects; null switches it off. Default ${DEFAULTS.auditEverySeconds}.`,
       ),
     }),
     history: section(`The change log. ${LATER.history}`, {

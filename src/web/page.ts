@@ -53,6 +53,7 @@ export const STATUS_PAGE = `<!doctype html>
 <div class="card scroll">
   <table><thead><tr><th>kind<th>state<th class="n">objects<th class="n">to write<th class="n">age<th class="n wide">complete to<th class="n wide">writers<th>note</tr></thead><tbody id="kinds"></tbody></table>
 </div>
+<p id="audit" class="quiet"></p>
 <details><summary id="left-out">left out</summary><ul id="left"></ul></details>
 <script>
   const EVERY_MS = 1000, KEPT = 120;
@@ -120,6 +121,15 @@ export const STATUS_PAGE = `<!doctype html>
   }
 
   function cell(row, text, name) { const td = row.insertCell(); td.textContent = text; if (name) td.className = name; }
+  function showAudit({ everySeconds, off, last }) {
+    if (everySeconds === null || off !== null) return set('audit', 'audit: ' + (off ?? 'switched off'), 'quiet');
+    if (last === null) return set('audit', 'audit: no round is over yet', 'quiet');
+    const skipped = last.skipped.map(({ id, why }) => '; ' + id + ' was not compared: ' + why).join('');
+    const found = last.drift === 0 ? 'none differed' : count(last.drift) + ' differed and were mended';
+    set('audit', 'audit: ' + count(last.objects) + ' rows compared with the cluster until ' + new Date(last.finishedAt).toLocaleTimeString() + ', ' + found + skipped,
+      last.drift > 0 ? 'bad' : skipped === '' ? 'quiet' : 'warm');
+  }
+
   function showStatus(status) {
     const { kinds } = status;
     const sum = (key) => kinds.reduce((total, kind) => total + kind[key], 0);
@@ -154,6 +164,7 @@ export const STATUS_PAGE = `<!doctype html>
     }
     body.id = 'kinds';
     at('kinds').replaceWith(body);
+    showAudit(status.audit);
     set('left-out', status.left.length + ' kinds left out');
     at('left').replaceChildren(...status.left.map(({ id, why }) => { const li = document.createElement('li'); li.textContent = id + ': ' + why; return li; }));
   }

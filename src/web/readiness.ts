@@ -1,4 +1,4 @@
-import { copyAge, isReady, type KindStatus, type MirrorStatus } from '../model/status.ts';
+import { type AuditStatus, copyAge, isReady, type KindStatus, type MirrorStatus } from '../model/status.ts';
 
 /** What /readyz answers: 200 when every kind that rules ask for is complete and durable (except what is parked), else 503 with the reasons. */
 export function readiness(status: MirrorStatus, detail: 'short' | 'verbose'): { readonly code: 200 | 503; readonly text: string } {
@@ -9,6 +9,7 @@ export function readiness(status: MirrorStatus, detail: 'short' | 'verbose'): { 
     for (const { id, why } of status.left) lines.push(`[-] ${id}: not mirrored, ${why}`);
     for (const { groupVersion, error } of status.broken) lines.push(`[!] ${groupVersion}: cannot be discovered, ${error}`);
     for (const warning of status.warnings) lines.push(`[!] ${warning}`);
+    lines.push(...auditLines(status.audit));
   } else if (!ready) {
     for (const kind of status.kinds) if (!kind.complete) lines.push(kindLine(kind));
   }
@@ -35,6 +36,17 @@ function kindLine(kind: KindStatus): string {
   if (kind.damaged > 0) facts.push(`${kind.damaged} unreadable`);
   if (kind.error !== null) facts.push(kind.error);
   return `[${mark}] ${kind.id}: ${facts.join(', ')}`;
+}
+
+function auditLines({ everySeconds, off, last }: AuditStatus): string[] {
+  if (everySeconds === null) return ['[-] audit: switched off'];
+  if (off !== null) return [`[-] audit: ${off}`];
+  if (last === null) return ['[ ] audit: no round is over yet'];
+  const { objects, drift, untold, skipped, finishedAt, seconds: took } = last;
+  const facts = [`${objects} compared`, drift === 0 ? 'none differed' : `${drift} differed and were mended`];
+  if (untold > 0) facts.push(`${untold} left to the next round because they were in flight`);
+  const left = skipped.map(({ id, why }) => `[!] audit: ${id} was not compared: ${why}`);
+  return [`[${drift === 0 ? '+' : '!'}] audit: ${facts.join(', ')}, in ${seconds(took * 1000)} until ${new Date(finishedAt).toISOString()}`, ...left];
 }
 
 function behind(revisions: number | null): string {

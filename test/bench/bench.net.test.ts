@@ -14,7 +14,7 @@ async function bench(...args: readonly string[]): Promise<{ readonly code: numbe
 test('--help lists every benchmark and says how the peers are built', async () => {
   const { code, stdout } = await bench('--help');
   expect(code).toBe(0);
-  for (const name of ['ingest', 'initial-sync', 'memory', 'folding', 'restart', 'outage', 'first-list', 'peer-sync', 'peer-changes', 'queue'])
+  for (const name of ['ingest', 'initial-sync', 'memory', 'folding', 'restart', 'outage', 'audit', 'first-list', 'peer-sync', 'peer-changes', 'queue'])
     expect(stdout).toContain(name);
   expect(stdout).toContain('KUBEFOLD_PEERS');
 });
@@ -66,4 +66,12 @@ test('a storage that goes away and comes back is measured in each way it can go,
   for (const how of ['refused', 'hanging', 'locked']) expect(stdout).toContain(how);
   const { answers } = JSON.parse(readFileSync(dir.file('report.json'), 'utf8')) as { answers: { name: string; value: number }[] };
   expect(answers.find(({ name }) => name.startsWith('differences'))?.value).toBe(0);
+});
+
+test('a small audit is measured: it reports nothing of what changes all the time', { timeout: 180_000 }, async () => {
+  using dir = tempDir('bench');
+  const { code, stderr } = await bench('audit', '--quick', '--rounds', '1', '--json', dir.file('report.json'));
+  expect(code, stderr).toBeLessThan(2);
+  const { answers } = JSON.parse(readFileSync(dir.file('report.json'), 'utf8')) as { answers: { name: string; value: number }[] };
+  expect(answers.find(({ name }) => name.startsWith('rows reported'))?.value).toBe(0);
 });

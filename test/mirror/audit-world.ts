@@ -5,7 +5,7 @@ import type { AuditRound } from '../../src/model/status.ts';
 import { compareBytes } from '../../src/storage/key-order.ts';
 import type { StorageReader, StoredObject } from '../../src/storage/storage.ts';
 import { KindMetrics } from '../../src/mirror/metrics.ts';
-import { MirrorWorld } from './world.ts';
+import type { MirrorWorld } from './world.ts';
 
 /** Reads the rows of the model, late if a test wants it: a read shows the rows as they are when it is answered. */
 export class ModelReader implements StorageReader {

@@ -38,11 +38,17 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 /** Changes one row behind the mirror's back; returns the cause that the audit must find. */
-const CORRUPTIONS = {
-  body: (row: { body: string }) => void (row.body = row.body.replace('"value":"', '"value":"changed ')),
-  uid: (row: { uid: string }) => void (row.uid = 'somebody-else'),
-  revision: (row: { revision: string }) => void (row.revision = '1'),
-} as const;
+const CORRUPTIONS: Readonly<Record<'body' | 'uid' | 'revision', (row: { uid: string; revision: string; body: string }) => void>> = {
+  body: (row) => {
+    row.body = row.body.replace('"value":"', '"value":"changed ');
+  },
+  uid: (row) => {
+    row.uid = 'somebody-else';
+  },
+  revision: (row) => {
+    row.revision = '1';
+  },
+};
 
 async function act(audited: AuditWorld, steps: readonly Step[]): Promise<void> {
   const { world, reader } = audited;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { copyAge } from '../../src/model/status.ts';
+import { type AuditStatus, copyAge } from '../../src/model/status.ts';
 import { readiness } from '../../src/web/readiness.ts';
 import { kindIn, statusOf } from './statuses.ts';
 
@@ -42,5 +42,29 @@ describe('/readyz?verbose', () => {
         .text.split('\n')
         .at(-2),
     ).toBe('ready: the copy is current');
+  });
+});
+
+describe('/readyz?verbose tells of the audit', () => {
+  const audit = (over: Partial<AuditStatus>): string[] => {
+    const { text } = readiness(statusOf([], { audit: { everySeconds: 300, off: null, last: null, ...over } }), 'verbose');
+    return text.split('\n').filter((line) => line.includes('audit'));
+  };
+  const round = { finishedAt: Date.UTC(2026, 0, 1), seconds: 300, objects: 1_000, drift: 0, untold: 0, skipped: [] } as const;
+
+  test('that it is off, cannot run, or has not finished a round', () => {
+    expect(audit({ everySeconds: null })).toEqual(['[-] audit: switched off']);
+    expect(audit({ off: 'the storage null: keeps nothing that could be compared' })).toEqual([
+      '[-] audit: the storage null: keeps nothing that could be compared',
+    ]);
+    expect(audit({})).toEqual(['[ ] audit: no round is over yet']);
+  });
+
+  test('what its last round compared, found and left out', () => {
+    expect(audit({ last: round })).toEqual(['[+] audit: 1000 compared, none differed, in 300 s until 2026-01-01T00:00:00.000Z']);
+    expect(audit({ last: { ...round, drift: 3, untold: 2, skipped: [{ id: 'secrets', why: 'refused' }] } })).toEqual([
+      '[!] audit: 1000 compared, 3 differed and were mended, 2 left to the next round because they were in flight, in 300 s until 2026-01-01T00:00:00.000Z',
+      '[!] audit: secrets was not compared: refused',
+    ]);
   });
 });

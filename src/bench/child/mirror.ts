@@ -10,6 +10,7 @@ import type { Storage } from '../../storage/storage.ts';
 import { quantile } from '../report.ts';
 import { ownUsage } from '../usage.ts';
 import { Outage, type OutageKind, stampedStorage, throttledStorage } from './around-storage.ts';
+import { hurriedClock } from './hurried-clock.ts';
 import { LoopWatch } from './loop-watch.ts';
 import { obey, optionsOf, tell } from './serve.ts';
 
@@ -23,16 +24,20 @@ export interface MirrorChildOptions {
   readonly outage?: OutageKind;
   /** Measures the age of stamped changes when they are durable. */
   readonly stamped?: boolean;
+  /** Seconds for one round of the audit. Absent: none runs, for nobody could tell what it uses from what else is used. */
+  readonly auditSeconds?: number;
+  /** The clock goes so many times as fast. */
+  readonly hurry?: number;
 }
 
 // The real wiring (createApp), with a few questions that the benchmark may ask:
 // `ready` is said by itself; `use` what was used so far; `gc` the same after a collection; `ages` of stamped changes;
-// `break` and `mend` storage, `state` what waits and what was asked of storage; `stop` ends it in order.
+// `audit` what its last round found; `break` and `mend` storage, `state` what waits and what was asked of storage; `stop` ends it in order.
 
 const options = optionsOf<MirrorChildOptions>();
-const clock = systemClock;
+const clock = options.hurry === undefined ? systemClock : hurriedClock(options.hurry);
 const config = loadConfig({
-  text: null,
+  text: JSON.stringify({ audit: { everySeconds: options.auditSeconds ?? null } }),
   file: 'the benchmark',
   flags: {
     storage: options.storage,
@@ -81,6 +86,11 @@ obey({
       const share = (now.within - atReady.within) / (now.all - atReady.all);
       tell({ ages: agesMs.length, p50Ms: quantile(agesMs, 0.5), p99Ms: quantile(agesMs, 0.99), maxMs: quantile(agesMs, 1), withinShare: share });
     });
+  },
+  audit: () => {
+    const { last } = app.status().audit;
+    const { objects = 0, drift = 0, untold = 0, finishedAt = 0, skipped = [] } = last ?? {};
+    tell({ audit: true, finishedAt, compared: objects, drift, untold, skipped: skipped.length, ...used() });
   },
   break: () => {
     outage.begin();
