@@ -29,6 +29,8 @@ export interface AppOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: RootLogger;
+  /** As for the mirror: begin with whole lists. */
+  readonly listsFirst?: boolean | undefined;
   /** Stands around the engine that the configuration names; benchmarks slow it down or listen to it. */
   readonly wrapStorage?: ((engine: Storage) => Storage) | undefined;
 }
@@ -74,6 +76,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     storage,
     reader,
     config,
+    listsFirst: options.listsFirst,
     clock,
     random,
     log,

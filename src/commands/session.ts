@@ -70,7 +70,15 @@ export async function mirrorSession(
     home: context.home,
     clock,
   });
-  const app = await createApp({ config, file: file === null ? null : { ...file, flags }, credentials, clock, random: systemRandom, log });
+  const app = await createApp({
+    config,
+    file: file === null ? null : { ...file, flags },
+    credentials,
+    clock,
+    random: systemRandom,
+    log,
+    listsFirst: extra.once,
+  });
   log.info('mirroring', { cluster: app.clusterName, server: credentials.server.host, storage: redactUrl(config.storage.url), status: app.url });
   if (extra.greeting !== undefined) write(extra.greeting(app));
 

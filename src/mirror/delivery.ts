@@ -9,6 +9,7 @@ import { messageOf } from '../model/errors.ts';
 import { objectKey, type ObjectKey } from '../model/key.ts';
 import type { ObjectMeta } from '../model/object.ts';
 import type { RawObject } from '../model/raw-object.ts';
+import { compareRevisions, type Revision } from '../model/revision.ts';
 import { BACKGROUND, LIVE, type WorkQueue } from '../queue/queue.ts';
 import type { ListReason, ReflectorSink, ReflectorStatus } from '../reflector/reflector.ts';
 import type { Transform } from '../transform/transform.ts';
@@ -27,10 +28,11 @@ export const LIST_SHARE = 0.5;
 const EMPTY_AGAIN_MS = 3_000;
 
 /**
- * How long a watch from an earlier process's watermark must go on before it counts as agreed to, unless it says something first: a server that has
- * forgotten the history accepts the watch with 200 as well, and says 410 in its first line.
+ * A watch from an earlier process's watermark has caught up once it got as far as the cluster was at the start, or after so long a silence: what was
+ * missed is sent at once, and no server says where it ends before the first bookmark, a minute later. A history that has expired is accepted
+ * with 200 as well, and said in the first line.
  */
-const AGREED_AFTER_MS = 300;
+const CAUGHT_UP_AFTER_MS = 300;
 
 const FOUND_BY: Readonly<Record<ListReason, string>> = {
   first: 'the first list did not contain them',
@@ -52,6 +54,8 @@ export interface DeliveryParts {
   readonly writeTimes: WriteTimes;
   readonly clock: Clock;
   readonly log: Logger;
+  /** The newest revision of the cluster at the start, null when it is not known. */
+  readonly newest: Revision | null;
   /** Runs a pass of deletions by absence under the fence. */
   readonly guard: HeldDeletions['guard'];
   /** An object was seen or brought back: whoever waits for its body may go on. */
@@ -90,7 +94,7 @@ export class Delivery {
 
   /** Where the reflector of one scope delivers. `relist` asks it for a whole list: `regressed` of a history that went back. */
   sink(state: ScopeState, relist: (reason: 'regressed' | 'audit') => void): ReflectorSink {
-    const { cache, clock, pool, metrics, writeTimes, log, guard, onSeen, onStatus, onListing } = this.#parts;
+    const { cache, clock, pool, metrics, writeTimes, log, guard, newest, onSeen, onStatus, onListing } = this.#parts;
     /** An item of the running list could not be read, so its key is unknown: absence from this list proves nothing. */
     let isDoubtful = false;
     let reason: ListReason = 'first';
@@ -101,10 +105,13 @@ export class Delivery {
     /** A list of a history that went back has ended and was not believed: the next one is of that history too, whatever the reflector asks it for. */
     let owesRegression = false;
     let isWatching = false;
-    let cancelAgreement = (): void => {};
-    /** The API server goes on from the watermark of an earlier process. */
-    const agreed = (): void => {
+    let cancelWaiting = (): void => {};
+    const caughtUp = (): void => {
       state.isResuming = false;
+    };
+    const untilSilent = (): void => {
+      cancelWaiting();
+      cancelWaiting = this.#later(CAUGHT_UP_AFTER_MS, caughtUp);
     };
     /** Made when first asked: what was on record is only known then. */
     let order: WriteOrder | null = null;
@@ -175,11 +182,13 @@ export class Delivery {
       listAbort: () => cache.abortList(state),
       progress: (revision) => {
         if (!isDoubted) cache.advance(state, revision);
-        agreed();
+        if (state.isResuming && newest !== null && compareRevisions(revision, newest) >= 0) caughtUp();
       },
       heard: () => {
         this.#now = clock.now();
-        if (isWatching) state.heardAt = clock.wall();
+        if (!isWatching) return;
+        state.heardAt = clock.wall();
+        if (state.isResuming) untilSilent();
       },
       damaged,
       room: async (signal) => {
@@ -193,8 +202,8 @@ export class Delivery {
       },
       status: (status) => {
         isWatching = status.at === 'watching' && status.connected;
-        cancelAgreement();
-        if (isWatching && state.isResuming) cancelAgreement = this.#later(AGREED_AFTER_MS, agreed);
+        cancelWaiting();
+        if (isWatching && state.isResuming) untilSilent();
         onStatus(state, status);
       },
     };

@@ -33,6 +33,8 @@ import { rowsAsOf } from './lag.ts';
 import type { KindMetrics } from './metrics.ts';
 import { beginningOf, rulesOf } from './resume.ts';
 
+const LISTS_FIRST = { list: 'first', why: 'a whole list was asked for' } as const;
+
 /** Scope records ride on a batch at most this often; a watermark that lags by this much costs a restart nothing that can be seen. */
 const RECORD_EVERY_MS = 1_000;
 
@@ -44,6 +46,8 @@ export interface KindMirrorOptions {
   readonly gate?: StorageGate;
   readonly pool: SlabPool;
   readonly secretKey: Uint8Array;
+  /** Begin with whole lists, whatever is on record: only a list says when all of it was seen. For a run that ends once the copy is exact. */
+  readonly listsFirst?: boolean | undefined;
   /** What is known of the cluster's history just now. */
   readonly history: HistoryMark;
   /** As it is configured just now. */
@@ -113,6 +117,7 @@ export class KindMirror {
       writeTimes,
       clock,
       log: this.#log,
+      newest: options.history.revision,
       guard: (why, run) => this.held.guard(why, run),
       onSeen: (key) => this.#refill.delivered(key),
       onChange: () => options.onChange?.(),
@@ -164,7 +169,8 @@ export class KindMirror {
 
   #begin(scope: Scope, record: ScopeRecord | undefined): void {
     const state = this.cache.scope(scope);
-    const beginning = beginningOf(record, this.#origin, this.#options.history.revision);
+    const { history, listsFirst = false } = this.#options;
+    const beginning = listsFirst && record?.identity === this.#origin.identity ? LISTS_FIRST : beginningOf(record, this.#origin, history.revision);
     const reflector = this.#createReflector(scope, 'from' in beginning ? beginning.from : null);
     this.#reflectors.set(scope, reflector);
     if ('from' in beginning) state.resume({ watermark: beginning.from, listedAt: record?.listedAt ?? null, heardAt: record?.heardAt ?? null });

@@ -13,6 +13,8 @@ export interface MirrorOptions {
   /** The same copy for the audit, which reads it while `storage` writes; or why there is none. Absent: no audit. */
   readonly reader?: StorageReader | { readonly why: string };
   readonly config: Config;
+  /** Begin with whole lists, whatever is on record: only a list says when all of it was seen. For a run that ends once the copy is exact. */
+  readonly listsFirst?: boolean | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;

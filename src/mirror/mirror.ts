@@ -283,6 +283,7 @@ export class Mirror {
       log,
       metrics: this.metrics.forKind(plan.id),
       firstList: this.#config.reflector.firstList,
+      listsFirst: this.#options.listsFirst,
       onReconnect: () => this.#guard.reconnected(),
       ...(FOLLOWED.has(plan.id) ? { onChange: () => this.#askAgain(DISCOVER_AFTER_CHANGE_MS) } : {}),
     });
