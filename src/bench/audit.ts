@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { systemClock } from '../kit/clock.ts';
-import { Child, numberOf } from './child-process.ts';
+import { Child, numberOf, textOf } from './child-process.ts';
 import type { MirrorChildOptions } from './child/mirror.ts';
 import type { Bench, BenchContext } from './context.ts';
 import { type ChangingCluster, startChangingCluster } from './hollow-cluster.ts';
@@ -31,7 +31,7 @@ export const audit: Bench = {
   async run(context) {
     const pods = context.pods ?? (context.quick ? 1_500 : PODS);
     const hurry = context.quick ? QUICK_HURRY : HURRY;
-    const cluster = await startChangingCluster(context, { pods, changes: 100, history: 1_000_000, perSecond: CHANGES_PER_SECOND });
+    const cluster = await startChangingCluster(context, { pods, changes: 100, history: 1_000_000, perSecond: CHANGES_PER_SECOND, bookmarkSeconds: 60 / hurry });
     const quiet: Round[] = [];
     const idle: number[] = [];
     const busy: Round[] = [];
@@ -126,7 +126,7 @@ async function roundAfter(child: Child, finishedAt: number): Promise<Readonly<Re
   for (;;) {
     const said = await child.ask('audit');
     if (numberOf(said, 'finishedAt') > finishedAt) {
-      if (numberOf(said, 'skipped') > 0) throw new Error('The audit left a kind out');
+      if (textOf(said, 'skipped') !== '') throw new Error(`The audit left a kind out: ${textOf(said, 'skipped')}`);
       return said;
     }
     await systemClock.sleep(LOOK_EVERY_MS);

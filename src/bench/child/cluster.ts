@@ -17,6 +17,8 @@ export interface ClusterChildOptions {
   readonly changes: number;
   /** Pods changed a second by `churn` and by `sweep`. */
   readonly perSecond: number;
+  /** Between bookmarks; the server's default when absent. A mirror whose clock is hurried needs them sooner. */
+  readonly bookmarkSeconds?: number;
   /** Where `truth` is written. */
   readonly truth: string;
 }
@@ -44,7 +46,7 @@ const ONE_IN = 20;
 
 const requests = new Map<string, RequestCounts>();
 subscribe('http.server.request.start', (message) => count((message as { readonly request: IncomingMessage }).request));
-const hollow = await startHollow({ history: options.history, historyBytes: 2 ** 31 });
+const hollow = await startHollow({ history: options.history, historyBytes: 2 ** 31, bookmarkSeconds: options.bookmarkSeconds });
 seedCluster(hollow, { ...SHAPE, pods: options.pods, apps: false });
 let rounds = 0;
 let nextPod = options.pods;

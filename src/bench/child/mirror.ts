@@ -90,7 +90,7 @@ obey({
   audit: () => {
     const { last } = app.status().audit;
     const { objects = 0, drift = 0, untold = 0, finishedAt = 0, skipped = [] } = last ?? {};
-    tell({ audit: true, finishedAt, compared: objects, drift, untold, skipped: skipped.length, ...used() });
+    tell({ audit: true, finishedAt, compared: objects, drift, untold, skipped: skipped.map(({ id, why }) => `${id}: ${why}`).join('; '), ...used() });
   },
   break: () => {
     outage.begin();
