@@ -27,6 +27,8 @@ interface KeyBook {
   /** The uid that storage was told to delete last, and as of which revision. */
   buried: string | null;
   buriedAt: string | null;
+  /** The newest state that storage refused. */
+  refusedAt: number;
   /** Oldest first. */
   open: OpenChange[];
 }
@@ -40,7 +42,7 @@ class KindBook {
   of(key: ObjectKey): KeyBook {
     let book = this.keys.get(key);
     if (book === undefined) {
-      book = { covered: 0, lastDeleted: 0, buried: null, buriedAt: null, open: [] };
+      book = { covered: 0, lastDeleted: 0, buried: null, buriedAt: null, refusedAt: 0, open: [] };
       this.keys.set(key, book);
     }
     return book;
@@ -125,17 +127,18 @@ export class Ledger {
   }
 
   /**
-   * Whether a write is beyond what the guards can order when it comes late: it is of a history that is over, or was forced because of one; or it puts
-   * the very state whose absence was taken for a deletion (which must be possible: a rule may let the object in again); or an earlier incarnation of
-   * what was deleted, for the engines remember deletions by uid; or it is refused for good, and a refusal asks for no revision.
+   * Whether a write is beyond what the guards of today's engines can order when it comes late; SPEC.md lists the cases with their reasons. Kinds that
+   * come and go begin anew meanwhile, and know nothing of it.
    */
   isBeyondOrder(write: Write): boolean {
-    if (write.type === 'delete') return write.revision === null;
+    const id = kindId(write.kind);
+    if (write.type === 'delete') return write.revision === null || id === WIDGETS.id;
     const { uid, revision, key } = write.meta;
     const state = this.#truth.said.get(`${uid}@${revision}`);
-    const { buried, buriedAt } = this.#of(kindId(write.kind)).of(key);
-    if (write.force === true || (state !== undefined && (state.isPoison || !this.#truth.isPresent(state)))) return true;
-    return buried !== null && (buried === uid ? buriedAt === revision : buriedAt === null || Number(revision) < Number(buriedAt));
+    const { buried, buriedAt, refusedAt } = this.#of(id).of(key);
+    if (id === WIDGETS.id || write.force === true || state === undefined || state.isPoison || !this.#truth.isPresent(state)) return true;
+    if (state.revision < refusedAt) return true;
+    return buried !== null && (buried === uid ? buriedAt === null || state.revision >= Number(buriedAt) : buriedAt === null || state.revision < Number(buriedAt));
   }
 
   committed(write: Write, outcome: Outcome): void {
@@ -182,7 +185,9 @@ export class Ledger {
     const book = kind.of(key);
     if (outcome.kind === 'rejected') {
       if (!state.isPoison) this.fail(`7: ${id} ${key}@${meta.revision} was refused though nothing is wrong with it: ${outcome.error}`);
-      if (this.#truth.isPresent(state)) this.#cover(kind, key, book, state.revision, null);
+      if (!this.#truth.isPresent(state)) return;
+      book.refusedAt = state.revision;
+      this.#cover(kind, key, book, Math.max(book.covered, state.revision), null);
       return;
     }
     if (outcome.kind !== 'written') return;
@@ -221,7 +226,7 @@ export class Ledger {
     book.buried = uid;
     book.buriedAt = revision;
     const row = kind.rows.get(key);
-    if (row === undefined) return;
+    if (row === undefined) return this.#cover(kind, key, book, Math.max(book.covered, book.lastDeleted), null);
     this.changedRows++;
     if (!row.state.kind.isQuiet) this.changedLoudly++;
     if (row.state.uid !== uid) this.fail(`3: the deletion of ${id} ${key} named ${uid} and removed the row of ${row.state.uid}`);

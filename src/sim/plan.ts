@@ -54,7 +54,10 @@ export function makePlan(seed: number, changes: number, revives = false): Plan {
   const draw = new Draw(seededRandom(Math.imul(seed, 0x9e3779b1) ^ 0x5bd1e995));
   // Each seed has its own few kinds of trouble: where everything goes wrong at once, one fault hides another.
   const apiFaults = API_FAULTS.filter(() => draw.chance(0.35));
-  const storageFaults = STORAGE_FAULTS.filter(() => draw.chance(0.4));
+  const hasRules = draw.chance(0.15);
+  const hasMask = draw.chance(0.15);
+  // A kind that begins anew by other rules knows nothing of a write that is still late.
+  const storageFaults = STORAGE_FAULTS.filter((fault) => draw.chance(0.4) && !(fault === 'late' && (hasRules || hasMask)));
   const watchFaults = WATCH_FAULTS.filter(() => draw.chance(0.5));
   const names = draw.weighted([
     [2, 3],
@@ -62,8 +65,6 @@ export function makePlan(seed: number, changes: number, revives = false): Plan {
     [2, 60],
   ]);
   const hasHistory = draw.chance(0.35);
-  const hasRules = draw.chance(0.15);
-  const hasMask = draw.chance(0.15);
   const crashes = draw.of([0, 1, 2, 4]);
   const isHurried = draw.chance(0.5);
   const hasPoison = draw.chance(0.4);
