@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, cpSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'undici';
 import { messageOf } from '../../src/model/errors.ts';
 import { freePorts } from '../support/free-port.ts';
@@ -50,6 +50,7 @@ export class ControlPlane implements AsyncDisposable {
   readonly #options: ControlPlaneOptions;
   /** In start order. */
   readonly #running = new Map<Program, Running>();
+  #backups = 0;
   /** Made when the server's certificate is there. */
   #api: RawApi | undefined;
 
@@ -208,11 +209,35 @@ export class ControlPlane implements AsyncDisposable {
     return upTo;
   }
 
+  /** A copy of etcd's data as it is now, for restoreEtcd(). It is frozen meanwhile, so the copy is what a crash would have left. */
+  backUpEtcd(): string {
+    const backup = this.#dir.file(`etcd-backup-${this.#backups}`);
+    this.#backups += 1;
+    const etcd = this.#running.get('etcd')?.child;
+    etcd?.kill('SIGSTOP');
+    try {
+      cpSync(this.#dir.file('etcd'), backup, { recursive: true });
+    } finally {
+      etcd?.kill('SIGCONT');
+    }
+    return backup;
+  }
+
+  /** The cluster is what it was at the backup: what was written since is lost, and revisions go on from there. */
+  async restoreEtcd(backup: string): Promise<void> {
+    await this.#replaceEtcd(() => cpSync(backup, this.#dir.file('etcd'), { recursive: true }));
+  }
+
   /** The cluster is replaced by an empty one with the same address and credentials, whose revisions begin anew. */
   async wipeEtcd(): Promise<void> {
+    await this.#replaceEtcd(() => {});
+  }
+
+  async #replaceEtcd(fill: () => void): Promise<void> {
     await this.stopApiServer('SIGKILL');
     await this.#stop('etcd', 'SIGKILL', 10_000);
     rmSync(this.#dir.file('etcd'), { recursive: true, force: true });
+    fill();
     this.#startEtcd();
     await this.startApiServer();
   }
