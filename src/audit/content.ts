@@ -49,7 +49,7 @@ export class Reducer {
 
   /**
    * A row. Its columns must agree with its own body, too: they are what readers select by. `expected` is what the cluster shows under the same key: when
-   * the body is that object's, byte by byte, it need not be looked into (measured: 8 µs instead of 14 for 4 KB).
+   * the body is that object's, byte by byte, it need not be looked into.
    */
   row(row: StoredObject, expected: Seen | null): SeenRow {
     const { uid, revision } = row;

@@ -16,7 +16,7 @@ import { readOne } from './live.ts';
 import { checkObstacle, liveRanges, type Range } from './live-ranges.ts';
 import type { Pace } from './pace.ts';
 
-/** Rows are read on the main thread: so many at a time, or fewer when they are large, then others get their turn. 100 rows of 4 KB take 1 ms. */
+/** Rows are read on the main thread: so many at a time, or fewer when they are large, then others get their turn. */
 const ROWS = 100;
 const ROWS_BYTES = 512 * 1024;
 const BREATH_MS = 1;
