@@ -1,0 +1,46 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
+
+/** What became of a write that was accepted. */
+export type WriteOutcome =
+  | 'created'
+  | 'updated'
+  /** A PUT onto a deleted document. */
+  | 'revived'
+  /** Refused by the revision precondition: the stored document is newer. */
+  | 'stale'
+  | 'deleted'
+  /** A DELETE that found nothing. */
+  | 'absent'
+  /** An event that is stored already. */
+  | 'duplicate';
+
+/** One accepted write, in the order of commits. */
+export interface WriteEntry {
+  /** Unix milliseconds. */
+  readonly time: number;
+  readonly method: 'PUT' | 'DELETE';
+  /** `clusterId/namespace/resourceType/resourceName`, with an empty namespace for a cluster-scoped document; of events `clusterId/events/name`. */
+  readonly key: string;
+  /** Of the body of a PUT; of the document that a DELETE deleted. */
+  readonly uid: string | null;
+  readonly resourceVersion: string | null;
+  readonly outcome: WriteOutcome;
+}
+
+/** The file to which every accepted write is added, one JSON line each, before its client hears of it. */
+export class Journal {
+  readonly #file: number;
+
+  /** Throws the error of the file system. */
+  constructor(path: string) {
+    this.#file = openSync(path, 'a');
+  }
+
+  append(entries: readonly WriteEntry[]): void {
+    writeSync(this.#file, entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+  }
+
+  close(): void {
+    closeSync(this.#file);
+  }
+}
