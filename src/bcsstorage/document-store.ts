@@ -48,6 +48,11 @@ const IS_NOT_OLDER = `
   OR length(excluded.revision) > length(documents.revision)
   OR (length(excluded.revision) = length(documents.revision) AND excluded.revision >= documents.revision)`;
 
+/** Further keys stay until the document is deleted, as with the old service, which sets what a PUT brings and leaves the rest. */
+const MERGED_EXTRA = `
+  CASE WHEN documents.deleted = 1 OR documents.extra IS NULL THEN excluded.extra WHEN excluded.extra IS NULL THEN documents.extra
+  ELSE json_patch(documents.extra, excluded.extra) END`;
+
 /** The documents of the `dynamic` database, all types in one table. Everything is synchronous; writes belong into a Writer. */
 export class DocumentStore {
   readonly #db: DatabaseSync;
@@ -65,10 +70,10 @@ export class DocumentStore {
       INSERT INTO documents (type, cluster, namespace, name, uid, revision, created_at, updated_at, extra, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT (type, cluster, namespace, name) DO UPDATE SET
         uid = excluded.uid, revision = excluded.revision, writes = writes + 1, revived = deleted, deleted = 0,
-        created_at = CASE deleted WHEN 1 THEN excluded.created_at ELSE created_at END, updated_at = excluded.updated_at, extra = excluded.extra, data = excluded.data
+        created_at = CASE deleted WHEN 1 THEN excluded.created_at ELSE created_at END, updated_at = excluded.updated_at, extra = ${MERGED_EXTRA}, data = excluded.data
       WHERE ${options.checksRevisions ? IS_NOT_OLDER : 'TRUE'}
-      RETURNING id, writes, revived, created_at AS createdAt`);
-    this.#delete = db.prepare(`UPDATE documents SET deleted = 1, updated_at = ? WHERE ${KEY} AND deleted = 0 RETURNING id, uid, revision`);
+      RETURNING id, writes, revived, created_at AS createdAt, extra`);
+    this.#delete = db.prepare(`UPDATE documents SET deleted = 1, deleted_at = ? WHERE ${KEY} AND deleted = 0 RETURNING id, uid, revision`);
     this.#get = db.prepare(`SELECT ${FIELDS}, data FROM documents WHERE ${KEY} AND deleted = 0`);
   }
 
@@ -77,19 +82,20 @@ export class DocumentStore {
     const { type, cluster, namespace, name, uid, revision, extra, data } = put;
     const before = this.#compares() ? this.get(put) : null;
     const row = this.#put.get(type, cluster, namespace, name, uid, revision, now, now, extra, data) as
-      | { readonly id: number; readonly writes: number; readonly revived: number; readonly createdAt: number }
+      | { readonly id: number; readonly writes: number; readonly revived: number; readonly createdAt: number; readonly extra: string | null }
       | undefined;
     const outcome = row === undefined ? 'stale' : row.writes === 1 ? 'created' : row.revived === 1 ? 'revived' : 'updated';
     log.entries.push(entryOf(put, { now, method: 'PUT', uid, revision, outcome }));
     if (row === undefined) return outcome;
     const { id, createdAt } = row;
+    const stored = { id, type, cluster, namespace, name, uid, revision, createdAt, updatedAt: now, extra: row.extra, data };
     log.changes.push({
       collection: 'dynamic',
       cluster,
       type,
       frames: [outcome === 'created' ? WATCH_ADD : WATCH_CHANGE],
-      hasDiff: before === null ? null : before.data !== data || before.extra !== extra,
-      text: () => documentText({ id, type, cluster, namespace, name, uid, revision, createdAt, updatedAt: now, extra, data }),
+      hasDiff: before === null ? null : before.data !== data || before.extra !== row.extra,
+      text: () => documentText(stored),
     });
     return outcome;
   }
@@ -99,7 +105,7 @@ export class DocumentStore {
     return (this.#get.get(type, cluster, namespace, name) as DocumentRow | undefined) ?? null;
   }
 
-  /** Marks a document as deleted. Absent is fine. `found` is the document as it was; null: nobody has looked. */
+  /** Marks a document as deleted; its updateTime stays. Absent is fine. */
   delete(key: DocumentKey, now: number, log: WriteLog): WriteOutcome {
     const { type, cluster, namespace, name } = key;
     const found = this.get(key);
@@ -107,7 +113,7 @@ export class DocumentStore {
     const outcome = row === undefined ? 'absent' : 'deleted';
     log.entries.push(entryOf(key, { now, method: 'DELETE', uid: row?.uid ?? null, revision: row?.revision ?? null, outcome }));
     if (found !== null) {
-      const text = (): string => `${documentText({ ...found, updatedAt: now }).slice(0, -1)},"_isBcsObjectDeleted":true}`;
+      const text = (): string => `${documentText(found).slice(0, -1)},"_isBcsObjectDeleted":true}`;
       log.changes.push({ collection: 'dynamic', cluster, type, frames: [WATCH_DELETE, WATCH_CHANGE], hasDiff: true, text });
     }
     return outcome;
@@ -157,9 +163,19 @@ export class DocumentStore {
     }
   }
 
+  /** The namespaces of a cluster that have a live document of one of these types, in order. */
+  namespacesOf(cluster: string, types: readonly string[]): readonly string[] {
+    const statement = this.#list(
+      'namespaces',
+      () =>
+        `SELECT DISTINCT namespace FROM documents WHERE type IN (SELECT value FROM json_each(?)) AND cluster = ? AND namespace <> '' AND deleted = 0 ORDER BY namespace`,
+    );
+    return (statement.all(JSON.stringify(types), cluster) as unknown as readonly { readonly namespace: string }[]).map(({ namespace }) => namespace);
+  }
+
   /** Removes what was deleted before `time`, and forgets its revisions. */
   purge(time: number): number {
-    return Number(this.#db.prepare('DELETE FROM documents WHERE deleted = 1 AND updated_at < ?').run(time).changes);
+    return Number(this.#db.prepare('DELETE FROM documents WHERE deleted = 1 AND deleted_at < ?').run(time).changes);
   }
 
   /** Live documents of a type that nobody has written since `time`. */

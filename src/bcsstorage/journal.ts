@@ -12,7 +12,9 @@ export type WriteOutcome =
   /** A DELETE that found nothing. */
   | 'absent'
   /** An event that is stored already. */
-  | 'duplicate';
+  | 'duplicate'
+  /** Everything of a cluster, by `DELETE /clusters/{clusterId}/data`; the key is `clusterId/`. */
+  | 'wiped';
 
 /** One accepted write, in the order of commits. */
 export interface WriteEntry {

@@ -83,7 +83,8 @@ export class Requests {
     const { faults, clock } = this.#options;
     const delayMs = faults.latencyMs() + sumOfDelays(effects, 'before');
     if (delayMs > 0) await clock.sleep(delayMs);
-    if (isCut(response, effects, 'before')) return;
+    if (isReset(response, effects, 'before')) return;
+    if (hangs(effects, 'before')) return await gone(response);
     const status = effects.find((effect) => effect.type === 'status');
     const refused = status !== undefined && status.body !== 'success';
     let reply: Reply;
@@ -93,7 +94,8 @@ export class Requests {
     if (status?.body === 'success') reply = { ...reply, status: status.status, ...retryAfter(status) };
     const afterMs = sumOfDelays(effects, 'after');
     if (afterMs > 0) await clock.sleep(afterMs);
-    if (isCut(response, effects, 'after')) return;
+    if (isReset(response, effects, 'after')) return;
+    if (hangs(effects, 'after')) return await gone(response);
     await send(response, reply, effects, clock);
   }
 
@@ -145,13 +147,23 @@ function sumOfDelays(effects: readonly Effect[], when: 'before' | 'after'): numb
   return effects.reduce((sum, effect) => (effect.type === 'delay' && effect.when === when ? sum + effect.ms : sum), 0);
 }
 
-/** Whether a fault ends the request here. */
-function isCut(response: ServerResponse, effects: readonly Effect[], when: 'before' | 'after'): boolean {
-  if (effects.some((effect) => effect.type === 'reset' && effect.when === when)) {
-    response.socket?.resetAndDestroy();
-    return true;
-  }
+/** Whether a fault has cut the connection. */
+function isReset(response: ServerResponse, effects: readonly Effect[], when: 'before' | 'after'): boolean {
+  const isHit = effects.some((effect) => effect.type === 'reset' && effect.when === when);
+  if (isHit) response.socket?.resetAndDestroy();
+  return isHit;
+}
+
+function hangs(effects: readonly Effect[], when: 'before' | 'after'): boolean {
   return effects.some((effect) => effect.type === 'hang' && effect.when === when);
+}
+
+/** Resolves when the client has gone. */
+function gone(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    if (response.destroyed) resolve();
+    else response.once('close', () => resolve());
+  });
 }
 
 function json(body: string): Reply {

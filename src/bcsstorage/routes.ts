@@ -1,8 +1,11 @@
+import { customRoute } from './custom-routes.ts';
 import { documentRoute, listRoute } from './dynamic-routes.ts';
 import { success } from './envelope.ts';
 import { eventRoute } from './event-routes.ts';
+import { multiclusterRoute } from './multicluster.ts';
 import type { Route, Routed, StorageRequest } from './request.ts';
 import type { Service } from './service.ts';
+import { typedRoute } from './typed-routes.ts';
 
 /** Every path of the service begins with this. */
 export const ROOT = ['bcsstorage', 'v1'];
@@ -10,7 +13,10 @@ export const ROOT = ['bcsstorage', 'v1'];
 /** What a path below the root leads to (specs/bcs-k8s-watch.md sections 3.3 to 3.7). */
 export function route(service: Service, request: StorageRequest): Routed {
   const [first, second, ...rest] = request.segments;
-  if (first === 'k8s' && second === 'dynamic') return dynamic(service, request, rest);
+  const isPlatform = first === 'k8s' || first === 'mesos';
+  if (isPlatform && second === 'dynamic') return dynamic(service, request, rest);
+  if (first === 'query' && second === 'k8s' && rest[0] === 'dynamic') return typedRoute(service, request, rest.slice(1));
+  if (first === 'dynamic' && second === 'customresources') return customRoute(service, request, rest);
   if (first === 'events') return eventRoute(service, request, second === undefined ? [] : [second, ...rest]);
   if (first === 'dynamic' && second === 'watch') return watch(request, rest);
   if (first === 'clusters' && second !== undefined && rest.length === 1 && rest[0] === 'data') {
@@ -21,6 +27,7 @@ export function route(service: Service, request: StorageRequest): Routed {
 
 /** `rest` is the path below `/k8s/dynamic`. A name is missing from a list's path. */
 function dynamic(service: Service, request: StorageRequest, rest: readonly string[]): Routed {
+  if (rest[0] === 'multicluster_resources') return rest.length === 2 ? multiclusterRoute(service, request, rest[1] ?? '') : 'unknown';
   const [kind, clusters, cluster, ...below] = rest;
   if (clusters !== 'clusters' || cluster === undefined) return 'unknown';
   if (kind === 'namespace_resources' && below[0] === 'namespaces') {
@@ -38,16 +45,20 @@ function dynamic(service: Service, request: StorageRequest, rest: readonly strin
 /** `rest` is the path below `/dynamic/watch`. */
 function watch(request: StorageRequest, rest: readonly string[]): Routed {
   const [cluster, type, ...more] = rest;
-  if (cluster === undefined || type === undefined || more.length > 0) return 'unknown';
+  // `containers/{clusterId}` watches containers of Mesos, which nobody has here.
+  if (cluster === undefined || cluster === 'containers' || type === undefined || more.length > 0) return 'unknown';
   return request.method === 'POST' ? { collection: 'dynamic', cluster, type } : 'method';
 }
 
-function wipeRoute({ documents, events, writer }: Service, cluster: string): Route {
+function wipeRoute({ clock, documents, events, writer }: Service, cluster: string): Route {
   return {
     kind: 'delete',
     shape: 'list',
     async run() {
-      const deletedCounts = await writer.submit('many', () => ({ dynamic: documents.wipe(cluster), event: events.wipe(cluster) }));
+      const deletedCounts = await writer.submit('many', (log) => {
+        log.entries.push({ time: clock.wall(), method: 'DELETE', key: `${cluster}/`, uid: null, resourceVersion: null, outcome: 'wiped' });
+        return { dynamic: documents.wipe(cluster), event: events.wipe(cluster) };
+      });
       return success(JSON.stringify([{ clusterId: cluster, deletedCounts }]));
     },
   };

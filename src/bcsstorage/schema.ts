@@ -23,12 +23,13 @@ CREATE TABLE documents (
   revived INTEGER NOT NULL DEFAULT 0,
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
+  deleted_at INTEGER,
   extra TEXT,
   data TEXT NOT NULL,
   UNIQUE (type, cluster, namespace, name)
 ) STRICT;
 
-CREATE INDEX documents_deleted ON documents (updated_at) WHERE deleted = 1;
+CREATE INDEX documents_deleted ON documents (deleted_at) WHERE deleted = 1;
 
 CREATE TABLE events (
   id INTEGER PRIMARY KEY AUTOINCREMENT,

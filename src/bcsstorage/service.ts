@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Clock } from '../kit/clock.ts';
+import { CustomStore } from './custom-store.ts';
 import { DocumentStore, matching } from './document-store.ts';
 import { type DataNeed, dataNeed, type DocumentRow } from './documents.ts';
 import type { Scope } from './document-store.ts';
@@ -13,6 +14,7 @@ export interface Service {
   readonly clock: Clock;
   readonly documents: DocumentStore;
   readonly events: EventStore;
+  readonly custom: CustomStore;
   readonly writer: Writer;
 }
 
@@ -25,7 +27,7 @@ export function createService(options: {
 }): Service {
   const { db, clock, writer, watches, checksRevisions } = options;
   const documents = new DocumentStore(db, { checksRevisions, compares: () => watches.compares });
-  return { clock, documents, events: new EventStore(db, documents), writer };
+  return { clock, documents, events: new EventStore(db, documents), custom: new CustomStore(db), writer };
 }
 
 /** Lets others have a turn between two chunks of a long read. */

@@ -46,7 +46,7 @@ export const STOREYS: readonly Storey[] = [
     name: 'cores',
     files: [
       ...['reflector/**', 'queue/**', 'cache/**', 'transform/**', 'audit/diff.ts', 'storage/key-order.ts'],
-      'bcsstorage/{condition,documents,envelope,event-body,event-query,json-value,label-selector,paths,put-body,query,schema,typed-queries,watch-frames}.ts',
+      'bcsstorage/{condition,documents,envelope,event-body,event-query,json-value,label-selector,multicluster-query,paths,put-body,query,schema,typed-queries,watch-frames}.ts',
       'read/{age,builtin-kinds,cells,columns,custom,fields,freshness,history,indent,json-path,kind-names,pods,table,tree}.ts',
     ],
     isPure: true,
