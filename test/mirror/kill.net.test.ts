@@ -78,8 +78,8 @@ afterAll(async () => {
   dir.remove();
 });
 
-/** What was killed, so that the sum of all rounds can be looked at. */
-const seen = { rounds: 0, kills: 0, listless: 0, kindsResumed: 0 };
+/** Of all rounds: those that ended exact, processes killed, and kinds with churn that had a good record at a start. */
+const seen = { rounds: 0, kills: 0, resumed: 0 };
 
 describe(`killed without warning, ${ROUNDS} times, with KUBEFOLD_SEED=${seed}`, () => {
   test.each(Array.from({ length: ROUNDS }, (_, n) => ({ round: n + 1, moment: MOMENTS[n % MOMENTS.length] as Moment })))(
@@ -107,17 +107,16 @@ describe(`killed without warning, ${ROUNDS} times, with KUBEFOLD_SEED=${seed}`, 
       const verdict = await verifyHere(options);
       expect(verdict, verdict.stdout.slice(0, 4_000)).toMatchObject({ code: 0, verdict: 'equal', differences: 0, unknown: 0 });
       seen.rounds += 1;
-      seen.kindsResumed += recorded.length;
-      if (listed.size === 0) seen.listless += 1;
+      seen.resumed += recorded.filter((kind) => CHURNED.includes(kind)).length;
     },
   );
 
-  test('the rounds were what they promise: every one was made, and most starts listed nothing at all', () => {
+  test('the rounds were what they promise: every one was made, and many kinds in which something happens were gone on with', () => {
     expect(seen.rounds).toBe(ROUNDS);
     expect(seen.kills).toBeGreaterThanOrEqual(ROUNDS);
     expect(churn.changes).toBeGreaterThan(ROUNDS * 50);
-    expect(seen.listless).toBeGreaterThan(ROUNDS / 2);
-    expect(seen.kindsResumed).toBeGreaterThan(ROUNDS * 5);
+    // Of 4 a round, measured 188: a record rides on writes once a second, in quiet kinds every 5 s, and few processes live so long.
+    expect(seen.resumed).toBeGreaterThan(ROUNDS);
   });
 });
 
