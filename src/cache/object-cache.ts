@@ -206,10 +206,14 @@ export class ObjectCache implements CacheReader {
     } else {
       // The first sight of a key in a list after the history went back: what was known of it is of another history.
       const isReplaced = state.regressed && entry.mark !== state.mark && (entry.uid !== meta.uid || entry.revision !== meta.revision);
-      // The same revision of two histories is the same object by chance at the most: storage compares the content.
-      if (state.regressed && entry.mark !== state.mark && !isReplaced && !entry.rewrite && !entry.refused) {
-        entry.rewrite = true;
-        state.rewrites++;
+      // The same state in two histories is the same object by chance at the most. Where its row is known storage compares the content; where none is
+      // known storage may have refused the state for what the other history deleted.
+      if (state.regressed && entry.mark !== state.mark && !isReplaced && !entry.refused) {
+        if (entry.storedUid !== entry.uid) entry.regressed = true;
+        else if (!entry.rewrite) {
+          entry.rewrite = true;
+          state.rewrites++;
+        }
       }
       // Seen is seen, even when a stale server showed an old state of it: it must not be swept.
       entry.mark = state.mark;
@@ -220,7 +224,8 @@ export class ObjectCache implements CacheReader {
       }
       const order = isReplaced ? 1 : compareRevisions(meta.revision, entry.revision);
       if (order < 0) return 'older';
-      if (order === 0 && !entry.gone && entry.uid === meta.uid && (!entry.rewrite || entry.refused)) {
+      const isOwed = entry.rewrite || (entry.regressed && entry.pending === null);
+      if (order === 0 && !entry.gone && entry.uid === meta.uid && (!isOwed || entry.refused)) {
         // The same state once more. If its body was let go while it waits to be written, here it is again.
         if (entry.pending !== null && entry.body === null && !entry.refused) entry.body = body();
         return 'clean';
@@ -370,7 +375,7 @@ export class ObjectCache implements CacheReader {
     if (taken.rewrite) state.rewrites--;
     const entry = this.#entries.get(taken.key);
     if (entry === undefined) return;
-    if (isStill(entry, taken)) entry.regressed = false;
+    if (taken.regressed && isStill(entry, taken)) entry.regressed = false;
     if (row === 'newer' && !taken.gone) {
       // Of this object or of none: it was deleted there before. A later delete tries both.
       if (entry.storedUid !== taken.uid && !entry.maybeUids.includes(taken.uid)) entry.maybeUids = [taken.uid, ...entry.maybeUids];
