@@ -19,6 +19,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; readonly loa
   confirm: { summary: 'shows deletions that are held by the fence, and lets them happen', load: async () => (await import('./commands/confirm.ts')).confirm },
   parked: { summary: 'shows objects that storage refused, tries them again or forgets them', load: async () => (await import('./commands/parked.ts')).parked },
   hollow: { summary: 'serves a simulated API server with load', load: async () => (await import('./commands/hollow.ts')).hollow },
+  storage: {
+    summary: "serves the old program's storage routes over SQLite, for tests and small installations",
+    load: async () => (await import('./commands/storage.ts')).storage,
+  },
   config: { summary: 'checks, prints or describes the configuration', load: async () => (await import('./commands/config.ts')).config },
   rbac: { summary: 'prints the least ClusterRole for a configuration', load: async () => (await import('./commands/rbac.ts')).rbac },
 };

@@ -1,4 +1,5 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { messageOf, UsageError } from '../model/errors.ts';
 
 /** What became of a write that was accepted. */
 export type WriteOutcome =
@@ -33,9 +34,13 @@ export interface WriteEntry {
 export class Journal {
   readonly #file: number;
 
-  /** Throws the error of the file system. */
+  /** Throws UsageError when the file cannot be written. */
   constructor(path: string) {
-    this.#file = openSync(path, 'a');
+    try {
+      this.#file = openSync(path, 'a');
+    } catch (cause) {
+      throw new UsageError(`The journal ${path} cannot be written: ${messageOf(cause)}. Name a file in a folder that exists.`);
+    }
   }
 
   append(entries: readonly WriteEntry[]): void {

@@ -1,9 +1,11 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { DatabaseSync } from 'node:sqlite';
 import { systemClock } from '../kit/clock.ts';
 import type { Clock } from '../kit/clock.ts';
 import { type Random, seededRandom } from '../kit/random.ts';
+import { messageOf, UsageError } from '../model/errors.ts';
 import { openDatabase } from './database.ts';
 import { type FaultRule, Faults } from './faults.ts';
 import { Housekeeper } from './housekeeper.ts';
@@ -65,8 +67,10 @@ export async function startBcsStorage(options: BcsStorageOptions = {}): Promise<
   const faults = new Faults(random);
   faults.setLatency(options.faults?.latencyMs ?? 0, options.faults?.jitterMs ?? 0);
   for (const rule of options.faults?.rules ?? []) faults.add(rule);
-  const journal = options.journal === undefined ? null : new Journal(options.journal);
+  // What may fail comes before what would have to be closed then.
+  const server = createListener(tls);
   const db = openDatabase(options.path ?? ':memory:');
+  const journal = options.journal === undefined ? null : openJournal(options.journal, db);
   const watches = new WatchBus();
   const stats = new StatsCounter();
   const writer = new Writer(db, ({ entries, changes }) => {
@@ -80,7 +84,7 @@ export async function startBcsStorage(options: BcsStorageOptions = {}): Promise<
   const service = createService({ db, clock, writer, watches, checksRevisions: options.checksRevisions ?? true });
   const housekeeper = new Housekeeper({ service, clock, random, eventDays: options.eventDays ?? 15 });
   const requests = new Requests({ service, faults, watches, stats, clock, token: options.token ?? null });
-  const server = createListener(tls, (request, response) => void requests.handle(request, response));
+  server.on('request', (request, response) => void requests.handle(request, response));
   server.on('connection', (socket) => {
     stats.connected();
     socket.once('close', () => stats.disconnected());
@@ -129,15 +133,26 @@ export async function startBcsStorage(options: BcsStorageOptions = {}): Promise<
   };
 }
 
-function createListener(tls: BcsStorageOptions['tls'], listener: RequestListener): Server {
-  const server: Server =
-    tls === undefined
-      ? createServer(listener)
-      : createTlsServer(
-          { cert: tls.cert, key: tls.key, ...(tls.ca === undefined ? {} : { ca: tls.ca, requestCert: true, rejectUnauthorized: true }) },
-          listener,
-        );
+function openJournal(path: string, db: DatabaseSync): Journal {
+  try {
+    return new Journal(path);
+  } catch (cause) {
+    db.close();
+    throw cause;
+  }
+}
+
+function createListener(tls: BcsStorageOptions['tls']): Server {
+  const server: Server = tls === undefined ? createServer() : createTlsListener(tls);
   // A Go server keeps idle connections for minutes; Node's five seconds would cut clients in the middle of a request.
   server.keepAliveTimeout = 180_000;
   return server;
+}
+
+function createTlsListener({ cert, key, ca }: NonNullable<BcsStorageOptions['tls']>): Server {
+  try {
+    return createTlsServer({ cert, key, ...(ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true }) });
+  } catch (cause) {
+    throw new UsageError(`The certificate and its key cannot be used: ${messageOf(cause)}. They must be a certificate chain and its private key, in PEM.`);
+  }
 }
