@@ -3,7 +3,7 @@ import { namespaceOf } from '../model/key.ts';
 import { type KindId, kindId } from '../model/kind.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { Delete, Put, ScopeRecord, Write } from '../storage/storage.ts';
-import { KINDS, maskedBody, MAPS, type ObjectState, type SimKind, WIDGETS } from './kinds.ts';
+import { DEFINITIONS, KINDS, maskedBody, MAPS, type ObjectState, type SimKind, WIDGETS } from './kinds.ts';
 import type { ChangeEvent, Truth } from './truth.ts';
 
 /** A change that no row, and no absence of one, reflects yet. */
@@ -58,13 +58,15 @@ export interface Wanted {
 
 const BY_ID = new Map(KINDS.map((kind) => [kind.id, kind]));
 const MOST_DIFFERENCES = 5;
-
+const RETURN_MS = 120_000;
 /**
  * Keeps the books of what is durable beside what is true, and holds every commit against the invariants of SPEC.md. It believes nothing that the
  * pipeline says of itself: it sees writes with their outcomes, scope records, and the truth.
  */
 export class Ledger {
   readonly #truth: Truth;
+  readonly #now: () => number;
+  #definedAtMs = Number.NEGATIVE_INFINITY;
   readonly #kinds = new Map<KindId, KindBook>(KINDS.map(({ id }) => [id, new KindBook()]));
   /** The namespace that rules left out at any time: what is selected there, and since when, is not followed. */
   #doubtful: string | null = null;
@@ -75,8 +77,9 @@ export class Ledger {
   /** Those of kinds of which every change counts. */
   changedLoudly = 0;
 
-  constructor(truth: Truth) {
+  constructor(truth: Truth, now: () => number) {
     this.#truth = truth;
+    this.#now = now;
   }
 
   fail(message: string): void {
@@ -89,6 +92,7 @@ export class Ledger {
 
   /** The truth has changed. */
   changed({ type, state, isQuiet }: ChangeEvent): void {
+    if (state.kind === DEFINITIONS && type === 'ADDED') this.#definedAtMs = this.#now();
     const kind = this.#of(state.kind.id);
     const book = kind.of(state.key);
     if (type === 'DELETED') book.lastDeleted = state.revision;
@@ -138,7 +142,9 @@ export class Ledger {
     const { buried, buriedAt, refusedAt } = this.#of(id).of(key);
     if (id === WIDGETS.id || write.force === true || state === undefined || state.isPoison || !this.#truth.isPresent(state)) return true;
     if (state.revision < refusedAt) return true;
-    return buried !== null && (buried === uid ? buriedAt === null || state.revision >= Number(buriedAt) : buriedAt === null || state.revision < Number(buriedAt));
+    return (
+      buried !== null && (buried === uid ? buriedAt === null || state.revision >= Number(buriedAt) : buriedAt === null || state.revision < Number(buriedAt))
+    );
   }
 
   committed(write: Write, outcome: Outcome): void {
@@ -150,7 +156,9 @@ export class Ledger {
   recorded(record: ScopeRecord): void {
     if (record.retired === true || record.watermark === null) return;
     const watermark = Number(record.watermark);
-    const { revision, history } = this.#truth;
+    const { revision, history, begunAt } = this.#truth;
+    // Of the cluster before this one, whatever its revision.
+    if (watermark < begunAt) return;
     if (watermark > revision) {
       // Of a history that is over, perhaps; nobody may have noticed yet.
       if (history === 0) this.fail(`4: ${record.kind} has the watermark ${watermark}, but the cluster is at ${revision}`);
@@ -199,7 +207,13 @@ export class Ledger {
     if (this.#truth.isPresent(state)) {
       if (before !== null && this.#truth.isPresent(before) && state.revision < before.revision)
         this.fail(`2: ${id} ${key}@${state.revision} was written over ${before.uid}@${before.revision}, which is newer${force === true ? ' (forced)' : ''}`);
-      if (before === null && book.buried === state.uid && !this.#truth.isAlive(state.kind, key, state.uid))
+      if (
+        before === null &&
+        book.buried === state.uid &&
+        state.revision < Number(book.buriedAt ?? 0) &&
+        !this.#truth.isAlive(state.kind, key, state.uid) &&
+        !this.#isDoubtful(id, key)
+      )
         this.fail(`2: ${id} ${key} ${state.uid}@${state.revision} was written after its deletion was durable`);
     } else if (before !== null && before.history === this.#truth.history) {
       this.fail(`2: ${id} ${key} of a history that is over was written over ${before.uid}@${before.revision} of the present one`);
@@ -231,7 +245,9 @@ export class Ledger {
     if (!row.state.kind.isQuiet) this.changedLoudly++;
     if (row.state.uid !== uid) this.fail(`3: the deletion of ${id} ${key} named ${uid} and removed the row of ${row.state.uid}`);
     const isAlive = this.#truth.isAlive(row.state.kind, key, row.state.uid);
-    const isExcused = this.#truth.revived.has(row.state.uid) || this.#isDoubtful(id, key);
+    // A kind that was gone and is back is still being taken away for a moment: discovery lags behind.
+    const isReturning = id === WIDGETS.id && this.#now() - this.#definedAtMs < RETURN_MS;
+    const isExcused = isReturning || this.#truth.revived.has(row.state.uid) || this.#isDoubtful(id, key);
     if (isAlive && !isExcused) this.fail(`3: ${id} ${key} was deleted although ${row.state.uid} is alive`);
     kind.rows.delete(key);
     if (!isAlive) return this.#cover(kind, key, book, Math.max(book.lastDeleted, Math.min(book.covered, this.#truth.forkedAt)), null);

@@ -22,7 +22,9 @@ export type Step =
   | { readonly do: 'storage'; readonly fault: StorageFault; readonly kind: KindId | null; readonly share: number; readonly ms: number }
   | { readonly do: 'compact'; readonly kind: KindId }
   | { readonly do: 'tokens' | 'backUp' }
-  | { readonly do: 'restore' | 'wipe'; readonly cuts: boolean }
+  | { readonly do: 'restore'; readonly cuts: boolean }
+  /** While the process is down when `ahead`: with revisions beyond the old ones only the identity tells the two clusters apart. */
+  | { readonly do: 'wipe'; readonly cuts: boolean; readonly ahead: boolean }
   /** The process ends before the step after so many of its steps, and another begins after a while. */
   | { readonly do: 'crash'; readonly steps: number; readonly downMs: number }
   /** The process is asked to end, with so much grace. */
@@ -53,7 +55,9 @@ export const EXCLUDED_NAMESPACE = 'ns-b';
 export function makePlan(seed: number, changes: number, revives = false): Plan {
   const draw = new Draw(seededRandom(Math.imul(seed, 0x9e3779b1) ^ 0x5bd1e995));
   // Each seed has its own few kinds of trouble: where everything goes wrong at once, one fault hides another.
-  const apiFaults = API_FAULTS.filter(() => draw.chance(0.35));
+  const hasHistory = draw.chance(0.35);
+  // A stale list in the middle of a history that went back cannot be told from it.
+  const apiFaults = API_FAULTS.filter((fault) => draw.chance(0.35) && !(fault === 'stale' && hasHistory));
   const hasRules = draw.chance(0.15);
   const hasMask = draw.chance(0.15);
   // A kind that begins anew by other rules knows nothing of a write that is still late.
@@ -64,7 +68,6 @@ export function makePlan(seed: number, changes: number, revives = false): Plan {
     [5, 20],
     [2, 60],
   ]);
-  const hasHistory = draw.chance(0.35);
   const crashes = draw.of([0, 1, 2, 4]);
   const isHurried = draw.chance(0.5);
   const hasPoison = draw.chance(0.4);
@@ -157,7 +160,7 @@ function bendHistory(steps: Step[], draw: Draw): void {
   const at = draw.whole(1, steps.length - 1);
   const cuts = draw.chance(0.5);
   if (draw.chance(0.5)) {
-    steps.splice(at, 0, { do: 'wipe', cuts });
+    steps.splice(at, 0, { do: 'wipe', cuts, ahead: draw.chance(0.3) });
     return;
   }
   steps.splice(at, 0, { do: 'restore', cuts });

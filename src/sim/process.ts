@@ -134,7 +134,7 @@ export function configOf(plan: Plan, { excluded, isMasked }: Wanted): Config {
 function tracingLogger(trace: Trace, onBug: (message: string) => void): RootLogger {
   const log = (level: string, message: string, fields: LogFields | undefined): void => {
     if (/\bbug\b/.test(message) && !JSON.stringify(fields ?? {}).includes('simulated')) onBug(`8: the mirror says: ${message} ${JSON.stringify(fields)}`);
-    if (trace.lines !== null) trace.note('log', 0, 0, () => `${level} ${message} ${JSON.stringify(fields ?? {})}`);
+    trace.tell('log', () => `${level} ${message} ${JSON.stringify(fields ?? {})}`);
   };
   const logger: Logger = {
     debug: (message, fields) => log('debug', message, fields),

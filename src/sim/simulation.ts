@@ -20,6 +20,8 @@ const LOOK_EVERY_MS = 5_000;
 const IDLE_MS = 20_000;
 const STOP_WITHIN_MS = 60_000;
 const LARGE = 6_000;
+/** Long enough for any process to come to its next step, and die before it. */
+const DOWN_MS = 10_000;
 /** The history guard looks once a minute. */
 const OLDEST_LOOK_MS = 130_000;
 
@@ -68,7 +70,7 @@ class Simulation {
       this.#ledger.changed(event);
       this.#server.happened(event);
     });
-    this.#ledger = new Ledger(this.#truth);
+    this.#ledger = new Ledger(this.#truth, () => clock.nowMs);
     this.#api = new Weather(drawOf(1));
     this.#storage = new Weather(drawOf(2));
     this.#server = new SimServer({ clock, draw: drawOf(3), truth: this.#truth, weather: this.#api });
@@ -154,11 +156,13 @@ class Simulation {
       case 'backUp':
         return this.#truth.backUp();
       case 'restore':
-        // A back-up is older than the last look at the history, as in life.
+        // A back-up is older than the last look at the history, as in life, where looks succeed now and then.
+        this.#api.clear();
         await this.#pass(OLDEST_LOOK_MS);
         return this.#restore(step.cuts);
       case 'wipe':
-        this.#truth.wipe();
+        if (step.ahead) await this.#crash();
+        this.#truth.wipe(step.ahead);
         return this.#historyChanged(step.cuts);
       case 'crash':
         this.#downMs = step.downMs;
@@ -186,6 +190,13 @@ class Simulation {
   #want(wanted: Wanted): void {
     this.#wanted = wanted;
     this.#process?.apply(wanted);
+  }
+
+  async #crash(): Promise<void> {
+    this.#downMs = DOWN_MS;
+    this.#process?.dieAfter(0);
+    const end = this.#clock.nowMs + DOWN_MS;
+    while (this.#process !== null && this.#clock.nowMs < end) await this.#pass(100);
   }
 
   #restore(cuts: boolean): void {
@@ -282,12 +293,19 @@ class Simulation {
     while (!process.hasEnded && this.#clock.nowMs < end && !this.#isBroken()) await this.#pass(100);
     if (!process.hasEnded) return this.#ledger.fail('11: the mirror did not end when asked to');
     if (process.timers > 0) this.#ledger.fail(`11: the mirror ended and left ${process.timers} timers`);
+    // A change and its opposite may still be on their way in a stream that is silent: what nobody has heard of cannot be told from news.
+    const records = await this.#database.engine.scopes(CLUSTER_NAME);
+    const isCaughtUp = KINDS.every(({ id }) => {
+      const newest = this.#truth.kinds.get(id)?.log.at(-1)?.state.revision ?? 0;
+      return records.every(({ kind, watermark }) => kind !== id || Number(watermark ?? newest) >= newest);
+    });
     // Of what a rule ignores nobody remembers the rest over a restart, so a first heartbeat is written.
     const before = this.#ledger.changedLoudly;
     await this.#pass(IDLE_MS);
     if (!this.#isQuiet()) await this.#pass(IDLE_MS);
     if (!this.#isQuiet()) this.#ledger.fail(`11: a start on a finished copy is not at rest: ${this.#differences().join('; ')}`);
-    if (this.#ledger.changedLoudly > before) this.#ledger.fail(`11: a start on a finished copy wrote ${this.#ledger.changedLoudly - before} rows`);
+    if (isCaughtUp && this.#ledger.changedLoudly > before)
+      this.#ledger.fail(`11: a start on a finished copy wrote ${this.#ledger.changedLoudly - before} rows`);
   }
 }
 

@@ -26,9 +26,14 @@ export class Trace {
     this.#mix(a);
     this.#mix(b);
     this.#mix(this.#now() * 16);
+    this.tell(what, detail ?? (() => `${a} ${b}`));
+  }
+
+  /** For readers only. */
+  tell(what: string, detail: () => string): void {
     if (this.lines === null) return;
     const seconds = (this.#now() / 1000).toFixed(3);
-    this.lines.push(`${seconds.padStart(9)} ${what}${detail === undefined ? ` ${a} ${b}` : ` ${detail()}`}`);
+    this.lines.push(`${seconds.padStart(9)} ${what} ${detail()}`);
   }
 
   #mix(value: number): void {

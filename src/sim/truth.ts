@@ -74,6 +74,8 @@ export class Truth {
   history = 0;
   /** Changes up to here belong to the present history, also when made in an earlier one. */
   forkedAt = 0;
+  /** Where the present cluster began; a restored one began where the other did. */
+  begunAt = 0;
   identity = 'cluster-0';
   /** Changes of objects ever made. */
   mutations = 0;
@@ -176,11 +178,13 @@ export class Truth {
     return revived;
   }
 
-  /** Another, empty cluster stands where the old one was. */
-  wipe(): void {
+  /** Another, empty cluster stands where the old one was; `ahead` says that its revisions are higher than any that was heard of before. */
+  wipe(ahead: boolean): void {
     this.#backup = null;
     this.history++;
-    this.revision = 100 * this.history;
+    this.revision = ahead ? this.#highest + BEYOND_BACKUP : 100 * this.history;
+    this.#highest = Math.max(this.#highest, this.revision);
+    this.begunAt = this.revision;
     this.forkedAt = 0;
     this.identity = `cluster-${this.history}`;
     for (const truth of this.kinds.values()) {
