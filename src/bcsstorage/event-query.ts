@@ -40,7 +40,7 @@ export function parseEventQuery(get: (name: string) => string | null): EventQuer
     before: seconds('timeEnd', get('timeEnd')),
     conditions,
     fields: parseFields(get('field')),
-    ...parsePage(get('offset'), get('length')),
+    ...parsePage(get('offset'), get('length'), 'length'),
   };
 }
 

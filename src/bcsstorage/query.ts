@@ -55,9 +55,13 @@ export function parseFields(text: string | null | undefined): readonly Path[] | 
   return names.length === 0 ? null : names.map(parsePath);
 }
 
-/** No limit, and 0, mean DEFAULT_LIMIT. */
-export function parsePage(offset: string | null | undefined, limit: string | null | undefined): { readonly offset: number; readonly limit: number } {
-  return { offset: wholeNumber('offset', offset), limit: wholeNumber('limit', limit) || DEFAULT_LIMIT };
+/** No limit, and 0, mean DEFAULT_LIMIT. Events call it `length`. */
+export function parsePage(
+  offset: string | null | undefined,
+  limit: string | null | undefined,
+  limitName: 'limit' | 'length' = 'limit',
+): { readonly offset: number; readonly limit: number } {
+  return { offset: wholeNumber('offset', offset), limit: wholeNumber(limitName, limit) || DEFAULT_LIMIT };
 }
 
 function wholeNumber(name: string, text: string | null | undefined): number {

@@ -50,9 +50,15 @@ export function watchFrames(change: DocumentChange): readonly string[] {
   return change.frames.map((type) => `{"type":${type},"value":${value}}`);
 }
 
-/** The JSON text with the keys that the old service's database has. */
+/** The JSON text with the keys that the old service's database has; as it is when it is nested deeper than the stack. */
 export function storedForm(text: string): string {
-  return /[.$]/.test(text) ? JSON.stringify(withStoredKeys(parseExactly(text))) : text;
+  if (!/[.$]/.test(text)) return text;
+  try {
+    return JSON.stringify(withStoredKeys(parseExactly(text)));
+  } catch (cause) {
+    if (cause instanceof RangeError || cause instanceof SyntaxError) return text;
+    throw cause;
+  }
 }
 
 function withStoredKeys(value: Json): Json {
