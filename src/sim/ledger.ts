@@ -24,7 +24,7 @@ interface KeyBook {
   covered: number;
   /** The newest deletion in the present history; 0 for none. */
   lastDeleted: number;
-  /** The uid that storage was told to delete last, and as of which revision. */
+  /** The uid that storage was told to delete as of the highest revision, and that revision. */
   buried: string | null;
   buriedAt: string | null;
   /** The newest state that storage refused. */
@@ -237,8 +237,10 @@ export class Ledger {
     const id = kindId({ group, resource });
     const kind = this.#of(id);
     const book = kind.of(key);
-    book.buried = uid;
-    book.buriedAt = revision;
+    if (book.buriedAt === null || revision === null || Number(revision) >= Number(book.buriedAt)) {
+      book.buried = uid;
+      book.buriedAt = revision;
+    }
     const row = kind.rows.get(key);
     if (row === undefined) return this.#cover(kind, key, book, Math.max(book.covered, book.lastDeleted), null);
     this.changedRows++;
