@@ -23,6 +23,8 @@ export interface AuditorOptions {
   readonly log: Logger;
   /** For one round; null switches the audit off. */
   readonly everySeconds: number | null;
+  /** Whether rows of an earlier process were taken over unseen: then the first round is not spread, but made as fast as the API server may be asked. */
+  readonly isHurried: () => boolean;
   /** Asked at the beginning of a round. */
   readonly kinds: () => readonly AuditedKind[];
   readonly secretKey: () => Uint8Array;
@@ -68,7 +70,8 @@ export class Auditor {
       }
       const begunAt = clock.now();
       try {
-        const round = await this.#round(reader, this.#everySeconds * 1000, running);
+        const isFirst = this.#last === null;
+        const round = await this.#round(reader, isFirst && this.#options.isHurried() ? 0 : this.#everySeconds * 1000, running);
         if (round === null) {
           await clock.sleep(IDLE_MS, running);
           continue;

@@ -106,7 +106,7 @@ export class ObjectCache implements CacheReader {
     const state = this.scopeOf(row.key);
     state.objects++;
     if (entry.rewrite) state.rewrites++;
-    if (state.newestLoaded === null || compareRevisions(row.revision, state.newestLoaded) > 0) state.newestLoaded = row.revision;
+    if (state.newestLoaded === null || compareRevisions(row.revision, state.newestLoaded.revision) > 0) state.newestLoaded = row;
   }
 
   /** Rows taken in by load() that no scope covers. Returns those that are now dirty, to be deleted: all, or none when the fence holds them. */
@@ -331,7 +331,7 @@ export class ObjectCache implements CacheReader {
 
   /** Whether rows from before the start are newer than the cluster is as of `revision`: then its history went back while nobody looked. */
   isAheadOf(state: ScopeState, revision: Revision): boolean {
-    return !state.regressed && state.newestLoaded !== null && compareRevisions(state.newestLoaded, revision) > 0;
+    return !state.regressed && state.newestLoaded !== null && compareRevisions(state.newestLoaded.revision, revision) > 0;
   }
 
   /** The list ended as of `revision`, but not all of it could be read: nothing is concluded from absence. */

@@ -1,4 +1,5 @@
 import type { KindId, Scope } from '../model/kind.ts';
+import type { ObjectMeta } from '../model/object.ts';
 import type { Revision } from '../model/revision.ts';
 import type { ScopeRecord } from '../storage/storage.ts';
 import { Positions } from './positions.ts';
@@ -21,8 +22,8 @@ export class ScopeState {
   mark = 0;
   /** The running list shows a history that went back: revisions known from before it cannot be compared with its own. */
   regressed = false;
-  /** The newest revision among the rows that storage held at the start; null once a list showed that the cluster has got as far. */
-  newestLoaded: Revision | null = null;
+  /** The newest of the rows that storage held at the start; null once a list showed that the cluster has got as far. */
+  newestLoaded: Readonly<ObjectMeta> | null = null;
   /** A list was complete once: from then on absence in the cache means absence in the cluster. */
   complete = false;
   /** It went on from what an earlier process recorded, and neither was its watch accepted yet nor has a list ended. */

@@ -5,6 +5,7 @@ import { WriteOrder, type WriteTimes } from '../cache/write-times.ts';
 import type { Body, ByteSource } from '../model/body.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
+import { within } from '../kit/within.ts';
 import { messageOf } from '../model/errors.ts';
 import { objectKey, type ObjectKey } from '../model/key.ts';
 import type { ObjectMeta } from '../model/object.ts';
@@ -192,13 +193,7 @@ export class Delivery {
       },
       damaged,
       room: async (signal) => {
-        const bound = new AbortController();
-        const cancel = clock.after(PAGE_WAIT_MS, () => bound.abort());
-        try {
-          await pool.room(LIST_SHARE, AbortSignal.any([signal, bound.signal])).catch(() => signal.throwIfAborted());
-        } finally {
-          cancel();
-        }
+        await within(clock, PAGE_WAIT_MS, signal, (bounded) => pool.room(LIST_SHARE, bounded)).catch(() => signal.throwIfAborted());
       },
       status: (status) => {
         isWatching = status.at === 'watching' && status.connected;

@@ -3,6 +3,7 @@ import { ListReader } from '../json/list-reader.ts';
 import { Alarm } from '../kit/alarm.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
+import { within } from '../kit/within.ts';
 import { ApiError, messageOf } from '../model/errors.ts';
 import type { Kind } from '../model/kind.ts';
 import { compareRevisions, type Revision } from '../model/revision.ts';
@@ -94,14 +95,8 @@ export class HistoryGuard {
     }
   }
 
-  async #look(signal: AbortSignal): Promise<HistoryMark> {
-    const bound = new AbortController();
-    const cancel = this.#options.clock.after(LOOK_TIMEOUT_MS, () => bound.abort(new Error(`no answer within ${LOOK_TIMEOUT_MS / 1000} s`)));
-    try {
-      return await this.#ask(AbortSignal.any([signal, bound.signal]));
-    } finally {
-      cancel();
-    }
+  #look(signal: AbortSignal): Promise<HistoryMark> {
+    return within(this.#options.clock, LOOK_TIMEOUT_MS, signal, (bounded) => this.#ask(bounded));
   }
 
   async #ask(signal: AbortSignal): Promise<HistoryMark> {

@@ -1,15 +1,12 @@
 import type { AuditedKind } from '../audit/audited-kind.ts';
 import { ObjectCache } from '../cache/object-cache.ts';
-import type { SlabPool } from '../cache/body-pool.ts';
 import type { RowOrigin, ScopeState } from '../cache/scope.ts';
 import { WriteTimes } from '../cache/write-times.ts';
-import type { Cluster, ListQuery } from '../cluster/cluster.ts';
+import type { ListQuery } from '../cluster/cluster.ts';
 import type { KindPlan } from '../config/plan.ts';
 import { ListReader } from '../json/list-reader.ts';
-import { ObjectScanner } from '../json/scanner.ts';
-import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
-import type { Random } from '../kit/random.ts';
+import { untilAborted } from '../kit/within.ts';
 import { messageOf } from '../model/errors.ts';
 import { apiVersionOf, kindId, type Kind, type Scope } from '../model/kind.ts';
 import type { Revision } from '../model/revision.ts';
@@ -17,7 +14,7 @@ import { BACKGROUND } from '../queue/queue.ts';
 import { createWorkQueue, type ObservedQueue } from '../queue/work-queue.ts';
 import type { ReflectorStatus } from '../reflector/reflector.ts';
 import { createReflector, type Reflector } from '../reflector/shell.ts';
-import type { ScopeRecord, Storage } from '../storage/storage.ts';
+import type { ScopeRecord } from '../storage/storage.ts';
 import { createTransform } from '../transform/transform.ts';
 import { StorageGate } from '../worker/gate.ts';
 import { Parked } from '../worker/parked.ts';
@@ -25,43 +22,19 @@ import { WorkerPool } from '../worker/pool.ts';
 import { Refill } from '../worker/refill.ts';
 import { auditedKind } from './audited.ts';
 import { Delivery, LIST_SHARE } from './delivery.ts';
-import type { FenceRule } from './fence.ts';
 import { readForms, storedForm } from './forms.ts';
 import { HeldDeletions } from './held.ts';
-import type { HistoryMark } from './history-guard.ts';
 import { rowsAsOf } from './lag.ts';
-import type { KindMetrics } from './metrics.ts';
+import type { KindMirrorOptions } from './kind-mirror-options.ts';
+import { isAheadOfItsObject } from './newest-row.ts';
 import { beginningOf, rulesOf } from './resume.ts';
+import { scanObject } from './scan-object.ts';
 
+const HISTORY_WENT_BACK = { list: 'regressed', why: 'the newest row is newer than its object: the history of the cluster went back' } as const;
 const LISTS_FIRST = { list: 'first', why: 'a whole list was asked for' } as const;
 
 /** Scope records ride on a batch at most this often; a watermark that lags by this much costs a restart nothing that can be seen. */
 const RECORD_EVERY_MS = 1_000;
-
-export interface KindMirrorOptions {
-  readonly plan: KindPlan;
-  readonly cluster: Cluster;
-  readonly storage: Storage;
-  /** The door of storage, one for all kinds. Absent: one of its own, for a kind that is alone. */
-  readonly gate?: StorageGate;
-  readonly pool: SlabPool;
-  readonly secretKey: Uint8Array;
-  /** Begin with whole lists, whatever is on record: only a list says when all of it was seen. For a run that ends once the copy is exact. */
-  readonly listsFirst?: boolean | undefined;
-  /** What is known of the cluster's history just now. */
-  readonly history: HistoryMark;
-  /** As it is configured just now. */
-  readonly fence: () => FenceRule;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
-  readonly metrics: KindMetrics;
-  readonly firstList: 'paged' | 'streaming';
-  /** Called for every object that was added, changed or deleted; the mirror of CRDs listens. */
-  readonly onChange?: () => void;
-  /** A watch was opened again after an end or a failure. */
-  readonly onReconnect?: () => void;
-}
 
 /** One kind from the API server to storage: reflectors, cache, queue, workers, in the order in which data flows. */
 export class KindMirror {
@@ -86,6 +59,9 @@ export class KindMirror {
   #tasks: Promise<void>[] = [];
   #recordedAt = Number.NEGATIVE_INFINITY;
   #isEmptied = false;
+  #hasResumed = false;
+  /** The history of the cluster did since the start. */
+  #wentBack = false;
 
   constructor(options: KindMirrorOptions) {
     const { plan, cluster, storage, clock, random, metrics } = options;
@@ -105,7 +81,7 @@ export class KindMirror {
       cluster,
       scopes: plan.scopes,
       page: (scope, query, signal) => this.#readPage(scope, query, signal),
-      single: (bytes) => this.#readSingle(bytes),
+      single: (bytes) => this.#delivery.restore(scanObject(this.kind, bytes)),
       room: (signal) => options.pool.room(LIST_SHARE, signal),
     });
     this.#delivery = new Delivery({
@@ -162,26 +138,29 @@ export class KindMirror {
     this.#workers.minIntervalMs = plan.minIntervalSeconds * 1000;
     this.#workers.resize(plan.workers);
     this.#spawn(this.#refill.run(this.#ending.signal));
-    for (const scope of plan.scopes) this.#begin(scope, records.get(scope));
+    for (const scope of plan.scopes) this.#spawn(this.#follow(scope, records.get(scope)));
     // Once at every start: this may be a newer program, or a database with other limits.
     for (const { key } of parked) if (this.cache.retry(key, clock.now())) this.queue.add(key, BACKGROUND);
   }
 
-  #begin(scope: Scope, record: ScopeRecord | undefined): void {
+  async #follow(scope: Scope, record: ScopeRecord | undefined): Promise<void> {
     const state = this.cache.scope(scope);
     const { history, listsFirst = false } = this.#options;
-    const beginning = listsFirst && record?.identity === this.#origin.identity ? LISTS_FIRST : beginningOf(record, this.#origin, history.revision);
+    const wished = listsFirst && record?.identity === this.#origin.identity ? LISTS_FIRST : beginningOf(record, this.#origin, history.revision);
+    const beginning = 'from' in wished && (await this.#hasGoneBack(state)) ? HISTORY_WENT_BACK : wished;
     const reflector = this.#createReflector(scope, 'from' in beginning ? beginning.from : null);
     this.#reflectors.set(scope, reflector);
+    this.#hasResumed ||= 'from' in beginning;
     if ('from' in beginning) state.resume({ watermark: beginning.from, listedAt: record?.listedAt ?? null, heardAt: record?.heardAt ?? null });
-    else this.#log.debug('a scope begins with a list', { scope, reason: beginning.why });
+    else this.#log[beginning.list === 'regressed' ? 'warn' : 'debug']('a scope begins with a list', { scope, reason: beginning.why });
     if ('list' in beginning && beginning.list === 'regressed') reflector.resync('regressed');
-    this.#spawn(reflector.run(this.#ending.signal));
+    await reflector.run(this.#ending.signal);
   }
 
   /** The history of the cluster went back: everything is listed anew, and what is known from before counts for nothing. */
   relist(identity: string | null): void {
     this.#origin = { ...this.#origin, identity };
+    this.#wentBack = true;
     for (const reflector of this.#reflectors.values()) reflector.resync('regressed');
   }
 
@@ -248,6 +227,11 @@ export class KindMirror {
     return this.queue.length + this.queue.held + this.queue.waiting + this.#refill.waiting;
   }
 
+  /** Whether it went on from rows that an earlier process wrote, without a list. */
+  get hasResumed(): boolean {
+    return this.#hasResumed;
+  }
+
   /** Nobody asks for the kind any more: it only removes its rows. */
   get isLeaving(): boolean {
     return !this.#options.plan.mirror;
@@ -274,6 +258,13 @@ export class KindMirror {
         if (!this.#ending.signal.aborted) this.#log.error('a part of the mirror of this kind ended by a bug', { error: messageOf(cause) });
       }),
     );
+  }
+
+  /** Asked of the newest row; or somebody has found it out meanwhile. */
+  async #hasGoneBack({ newestLoaded }: ScopeState): Promise<boolean> {
+    const parts = { ...this.#options, kind: this.kind, log: this.#log, signal: this.#ending.signal };
+    const isAhead = newestLoaded !== null && (await isAheadOfItsObject(newestLoaded, parts));
+    return isAhead || this.#wentBack;
   }
 
   #createReflector(scope: Scope, resumeFrom: Revision | null): Reflector {
@@ -325,25 +316,8 @@ export class KindMirror {
     await cluster.list(this.kind, scope, { ...query, ...selectorsOf(plan) }, (chunk) => reader.push(chunk), signal);
     return reader.end().continue;
   }
-
-  #readSingle(bytes: Uint8Array): void {
-    const scanner = new ObjectScanner({ kind: this.kind.kind, apiVersion: apiVersionOf(this.kind) });
-    scanner.scan(bytes, 0, bytes.length);
-    if (scanner.problem !== null) throw scanner.damage();
-    this.#delivery.restore(scanner);
-  }
 }
 
 function selectorsOf(plan: KindPlan): Pick<ListQuery, 'labelSelector' | 'fieldSelector'> {
   return { labelSelector: plan.labelSelector ?? undefined, fieldSelector: plan.fieldSelector ?? undefined };
-}
-
-/** Waits for `work`, but not longer than until `signal` aborts. */
-export async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  // The promise is looked at in any case, so that a failure after the abort is nobody's unhandled rejection.
-  await new Promise<void>((resolve, reject) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-    work.then(resolve, reject);
-  });
 }

@@ -8,14 +8,15 @@ import type { Config } from '../config/schema.ts';
 import { unmatchedRules } from '../config/unmatched.ts';
 import { Alarm } from '../kit/alarm.ts';
 import { backoffDelay } from '../kit/backoff.ts';
+import { untilAborted } from '../kit/within.ts';
 import { ApiError, messageOf, UsageError } from '../model/errors.ts';
 import type { KindId } from '../model/kind.ts';
 import { StorageGate } from '../worker/gate.ts';
 import { MirrorControl } from './control.ts';
 import { HistoryGuard } from './history-guard.ts';
-import { KindMirror, untilAborted } from './kind-mirror.ts';
+import { KindMirror } from './kind-mirror.ts';
 import { isComplete, kindGauges, kindStatus } from './kind-status.ts';
-import { type KindGauges, Metrics } from './metrics.ts';
+import { Metrics } from './metrics.ts';
 import type { Control } from '../model/control.ts';
 import type { MirrorStatus } from '../model/status.ts';
 import type { MirrorOptions } from './mirror-options.ts';
@@ -80,7 +81,7 @@ export class Mirror {
     this.#pool = new SlabPool(options.config.cache.pendingBytes);
     this.#gate = new StorageGate(options);
     this.control = new MirrorControl({ ...options, mirrors: () => this.#mirrors() });
-    this.metrics = new Metrics({ kinds: () => this.#gauges(), pendingBytes: () => this.#pool.usedBytes });
+    this.metrics = new Metrics({ kinds: () => this.#mirrors().map((mirror) => kindGauges(mirror, options.clock)), pendingBytes: () => this.#pool.usedBytes });
     this.metrics.gauge('kubefold_storage_breaker_open', 'Whether storage is held to be away: changes wait until it takes writes', () =>
       this.#gate.isOpen ? 1 : 0,
     );
@@ -88,6 +89,7 @@ export class Mirror {
       ...options,
       reader: options.reader ?? { why: 'no reader of the copy was given' },
       everySeconds: options.config.audit.everySeconds,
+      isHurried: () => [...this.#kinds.values()].some(({ mirror }) => mirror.hasResumed),
       kinds: () => [...this.#kinds.values()].map(({ mirror }) => mirror.audited(() => mirror.relist(this.#guard.seen.identity))),
       secretKey: () => this.#secretKey,
       countsOf: (id) => this.metrics.forKind(id),
@@ -193,6 +195,7 @@ export class Mirror {
         this.#options.log.warn('an API group cannot be discovered; its kinds stay as they are until it can', { groupVersion, error });
       }
     }
+    this.#options.storage.learn?.(discovery.kinds);
     this.#discovery = discovery;
     this.#error = null;
     this.#isRefused = false;
@@ -340,10 +343,5 @@ export class Mirror {
       // Not here: a kind that leaves and one that comes back are one after the other only there.
       if ([...this.#leaving.values()].some(({ cache }) => cache.held === 0)) this.#askAgain([0]);
     }
-  }
-
-  #gauges(): KindGauges[] {
-    const { clock } = this.#options;
-    return this.#mirrors().map((mirror) => kindGauges(mirror, clock));
   }
 }

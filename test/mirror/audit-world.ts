@@ -81,6 +81,7 @@ export class AuditWorld {
       reader: this.reader,
       clock: world.clock,
       log: silentLogger,
+      isHurried: () => false,
       everySeconds,
       kinds: () => [world.mirror.audited(relist)],
       secretKey: () => new Uint8Array(),

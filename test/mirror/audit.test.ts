@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { KindMetrics } from '../../src/mirror/metrics.ts';
-import type { KindMirrorOptions } from '../../src/mirror/kind-mirror.ts';
+import type { KindMirrorOptions } from '../../src/mirror/kind-mirror-options.ts';
 import { AuditWorld } from './audit-world.ts';
 import { MirrorWorld } from './world.ts';
 

@@ -257,7 +257,7 @@ describe('the end', () => {
 });
 
 test('SI-S10: an object that stops to match is deleted and its key forgotten, one that begins to match is added', async () => {
-  const world = new MirrorWorld({ mirror: { plan: planOf({ filter: { namespaces: [], names: null, fields: 'data.value=on' } }) } });
+  const world = new MirrorWorld({ mirror: { plan: planOf({ filter: { namespaces: [], names: null, excepting: null, fields: 'data.value=on' } }) } });
   world.cluster.put('a', 'on');
   world.cluster.put('b', 'off');
   await world.start();

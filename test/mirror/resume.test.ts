@@ -135,6 +135,22 @@ describe('a warm restart', () => {
     await world.stop();
   });
 
+  test('lists when the newest row is newer than its object: the history went back and has got further than the watermark since', async () => {
+    const world = await stored();
+    world.cluster.wipe();
+    world.cluster.put('p39');
+    world.cluster.put('lost in the watch');
+    for (let tick = 0; tick < 1_000; tick++) world.cluster.tick();
+    // As a back-up brings it: the same uid, at an older revision than the row's.
+    const [[id, row]] = [...world.storage.rows].filter(([key]) => key.endsWith('/p39')) as [[string, { uid: string; revision: string; body: string }]];
+    const [uid] = String(world.cluster.truth.get('default/p39')).split('@');
+    world.storage.rows.set(id, { ...row, uid: String(uid) });
+    await restart(world);
+    expect(world.rows()).toEqual(world.truth());
+    expect(lists(world)).toBeGreaterThan(0);
+    await world.stop();
+  });
+
   test('under other rules lists; under another mask it also rewrites, and each only once', async () => {
     const world = await stored();
     await restart(world, { plan: planOf({ fingerprint: 'other' }) });

@@ -5,7 +5,8 @@ import { silentLogger } from '../../src/kit/log.ts';
 import { type Random, seededRandom } from '../../src/kit/random.ts';
 import type { ObjectKey } from '../../src/model/key.ts';
 import type { Kind } from '../../src/model/kind.ts';
-import { KindMirror, type KindMirrorOptions } from '../../src/mirror/kind-mirror.ts';
+import { KindMirror } from '../../src/mirror/kind-mirror.ts';
+import type { KindMirrorOptions } from '../../src/mirror/kind-mirror-options.ts';
 import type { HistoryMark } from '../../src/mirror/history-guard.ts';
 import { KindMetrics } from '../../src/mirror/metrics.ts';
 import { ManualClock, settled } from '../support/manual-clock.ts';
@@ -35,8 +36,9 @@ export function planOf(changes: Partial<KindPlan> = {}): KindPlan {
     scopes: [''],
     labelSelector: null,
     fieldSelector: null,
-    filter: { namespaces: [], names: null, fields: null },
+    filter: { namespaces: [], names: null, excepting: null, fields: null },
     mask: [],
+    remove: [],
     ignoreChanges: [],
     minIntervalSeconds: 0,
     workers: 2,

@@ -1,0 +1,36 @@
+import type { SlabPool } from '../cache/body-pool.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { KindPlan } from '../config/plan.ts';
+import type { Clock } from '../kit/clock.ts';
+import type { Logger } from '../kit/log.ts';
+import type { Random } from '../kit/random.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { StorageGate } from '../worker/gate.ts';
+import type { FenceRule } from './fence.ts';
+import type { HistoryMark } from './history-guard.ts';
+import type { KindMetrics } from './metrics.ts';
+
+export interface KindMirrorOptions {
+  readonly plan: KindPlan;
+  readonly cluster: Cluster;
+  readonly storage: Storage;
+  /** The door of storage, one for all kinds. Absent: one of its own, for a kind that is alone. */
+  readonly gate?: StorageGate;
+  readonly pool: SlabPool;
+  readonly secretKey: Uint8Array;
+  /** Begin with whole lists, whatever is on record: only a list says when all of it was seen. For a run that ends once the copy is exact. */
+  readonly listsFirst?: boolean | undefined;
+  /** What is known of the cluster's history just now. */
+  readonly history: HistoryMark;
+  /** As it is configured just now. */
+  readonly fence: () => FenceRule;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: KindMetrics;
+  readonly firstList: 'paged' | 'streaming';
+  /** Called for every object that was added, changed or deleted; the mirror of CRDs listens. */
+  readonly onChange?: () => void;
+  /** A watch was opened again after an end or a failure. */
+  readonly onReconnect?: () => void;
+}
