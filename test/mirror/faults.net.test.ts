@@ -156,7 +156,8 @@ describe('what nobody announces', () => {
   }, 40_000);
 
   test('a cluster wiped while it is watched: the copy becomes that of the new cluster', async () => {
-    await using mirror = await mirrorPods({ kinds: ['pods', 'namespaces'] });
+    // All that was there is gone at once, which the fence would hold for a person to see.
+    await using mirror = await mirrorPods({ kinds: ['pods', 'namespaces'], fence: { maxDeleteShare: 1 } });
     await mirror.ready();
     hollow.restart({ wipe: true });
     for (const name of ['a', 'b']) hollow.create('pods', { metadata: { name, namespace: 'default' }, spec: { containers: [] } });
