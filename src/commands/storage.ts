@@ -66,6 +66,9 @@ ${FAULT_NAMES.replace(/(.{1,110})(?: |$)/g, '$1\n').trim()}.
       context.signal.addEventListener('abort', () => resolve(), { once: true });
     });
     await server.close();
+    const { byMethod, mostRequests, mostConnections } = server.stats();
+    const requests = Object.values(byMethod).reduce((sum, count) => sum + count, 0);
+    context.stdout(`stopped after ${requests} requests, at most ${mostRequests} at once over ${mostConnections} connections\n`);
     return 0;
   },
 };

@@ -46,6 +46,7 @@ export const STOREYS: readonly Storey[] = [
     name: 'cores',
     files: [
       ...['reflector/**', 'queue/**', 'cache/**', 'transform/**', 'audit/diff.ts', 'storage/key-order.ts'],
+      'storage/bcs/{documents,endpoints,envelope,routes,settle,spans,type-names}.ts',
       'bcsstorage/{condition,documents,envelope,event-body,event-query,json-value,label-selector,multicluster-query,paths,put-body,query,schema,typed-queries,watch-frames}.ts',
       'read/{age,builtin-kinds,cells,columns,custom,fields,freshness,history,indent,json-path,kind-names,pods,table,tree}.ts',
     ],
@@ -65,7 +66,7 @@ export const STOREYS: readonly Storey[] = [
       'read/**',
       'web/**',
       'hollow/!(main).ts',
-      'bcsstorage/**',
+      'bcsstorage/!(main).ts',
       'lease/**',
     ],
     isPure: false,
@@ -73,7 +74,7 @@ export const STOREYS: readonly Storey[] = [
   { floor: 4, name: 'wiring of one mirror', files: ['storage/open.ts', 'mirror/**'], isPure: false },
   { floor: 4, name: 'wiring of the program', files: ['app.ts', 'app-metrics.ts'], isPure: false },
   { floor: 4, name: 'benchmarks and simulation', files: ['bench/**', 'sim/**'], isPure: false },
-  { floor: 5, name: 'commands', files: ['commands/**', 'hollow/main.ts'], isPure: false },
+  { floor: 5, name: 'commands', files: ['commands/**', 'hollow/main.ts', 'bcsstorage/main.ts'], isPure: false },
   { floor: 5, name: 'entry', files: ['main.ts'], isPure: false },
 ];
 
