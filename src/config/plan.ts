@@ -1,5 +1,6 @@
 import type { Kind, KindId, Scope } from '../model/kind.ts';
 import type { ObjectPath } from '../transform/paths.ts';
+import type { Glob } from './glob.ts';
 import type { NameFilter } from './name-filter.ts';
 
 /** What this process still has to check itself, after what the API server already filtered. */
@@ -7,8 +8,17 @@ export interface ObjectFilter {
   /** All of them must let the namespace pass. Always empty for cluster-scoped kinds. */
   readonly namespaces: readonly NameFilter[];
   readonly names: NameFilter | null;
+  /** Filters of a rule that has exceptions: one of `always` (globs over `namespace/name`, the name alone without a namespace) passes whatever the filters say. */
+  readonly excepting: { readonly always: readonly Glob[]; readonly namespaces: NameFilter | null; readonly names: NameFilter | null } | null;
   /** A field selector over any path of the object; needs a parse. Null when the server evaluates everything. */
   readonly fields: string | null;
+}
+
+/** A field that the copy leaves out, everywhere or in some namespaces. */
+export interface Removal {
+  readonly path: ObjectPath;
+  /** Null for all. */
+  readonly namespaces: readonly Glob[] | null;
 }
 
 /** What the rules make of one kind: whether it is mirrored, what is asked of the API server, and what happens to each object. */
@@ -25,6 +35,7 @@ export interface KindPlan {
   readonly fieldSelector: string | null;
   readonly filter: ObjectFilter;
   readonly mask: readonly ObjectPath[];
+  readonly remove: readonly Removal[];
   readonly ignoreChanges: readonly ObjectPath[];
   readonly minIntervalSeconds: number;
   readonly workers: number;

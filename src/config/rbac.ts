@@ -98,7 +98,7 @@ function literalKinds(rules: CompiledRules): readonly { readonly id: KindId }[] 
 
 /** `Pod` and wildcards are no resource names; short names cannot be told from resources here and are taken as such. */
 function isId(text: string): boolean {
-  return !isPattern(text) && text === text.toLowerCase();
+  return !isPattern(text) && text === text.toLowerCase() && !text.includes('/');
 }
 
 function mirrorRules(plans: readonly { readonly id: KindId }[]): readonly PolicyRule[] {

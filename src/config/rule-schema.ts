@@ -5,14 +5,16 @@ import { parsePath, protectedPart } from '../transform/paths.ts';
 import { DEFAULTS } from './defaults.ts';
 import { choice, described, nullable, problem, text } from './schema-parts.ts';
 
-/** A kind in a rule: an id (`pods`, `deployments.apps`), a glob over ids (`*.apps`), a Kind (`Pod`, `Deployment.apps`) or a short name (`po`). */
+/** A kind in a rule: an id (`pods`, `deployments.apps`), a glob over ids (`*.apps`), a Kind (`Pod`, `Deployment.apps`), a short name (`po`), or apiVersion and Kind (`apps/v1/*`). */
 export const rulePatternSchema = v.pipe(
   v.string(problem('must be the name of a kind', 'For example pods, deployments.apps or "*.apps".')),
   v.regex(
-    /^[A-Za-z0-9*?](?:[A-Za-z0-9.*?-]*[A-Za-z0-9*?])?$/,
-    problem('must be the name of a kind, with * and ? as wildcards', 'For example pods, deployments.apps or "*.apps".'),
+    /^(?:[A-Za-z0-9*?](?:[A-Za-z0-9.*?-]*[A-Za-z0-9*?])?|(?:[a-z0-9*?](?:[a-z0-9.*?-]*[a-z0-9*?])?\/)?[v*?][a-z0-9*?]*\/[A-Za-z*?][A-Za-z0-9*?-]*)$/,
+    problem('must be the name of a kind, with * and ? as wildcards', 'For example pods, deployments.apps, "*.apps" or "apps/v1/*".'),
   ),
 );
+
+const NO_REMOVAL = problem('must be a path, or a mapping with path and namespaces', 'For example spec.template or { path: data.token, namespaces: [team-a] }.');
 
 /** Reports what a parser throws as the rule that was broken. */
 function parsed(parse: (value: string) => unknown, what: string, fix: string) {
@@ -39,7 +41,41 @@ const maskPath = parsed(
   'For example spec.containers[*].env[*].value or metadata.annotations["example.com/token"].',
 );
 
+const removedPath = parsed(
+  (value) => {
+    const path = parsePath(value);
+    const last = path.steps.at(-1)?.type;
+    if (last === 'element' || last === 'elements') throw new Error('an element of a list cannot be taken out, only a field');
+    const hidden = protectedPart(path);
+    if (hidden !== null) throw new Error(`it would take out ${hidden}, by which the object is found`);
+  },
+  'the path of a field to take out',
+  'For example spec.template or data["token"].',
+);
+
+const removal = v.union(
+  [
+    removedPath,
+    v.strictObject({
+      path: removedPath,
+      namespaces: described(
+        v.pipe(
+          v.array(text('For example [team-a].')),
+          v.minLength(1, problem('must name at least one namespace', 'For example [team-a], or write the path alone.')),
+        ),
+        'Only in these namespaces (globs allowed).',
+      ),
+    }),
+  ],
+  (issue) => (issue.issues?.length === 1 ? (issue.issues[0]?.message ?? NO_REMOVAL) : NO_REMOVAL),
+);
+
 const ignoredPath = parsed(parsePath, 'the path of a value', 'For example status.conditions[*].lastHeartbeatTime.');
+
+function qualifiedNames() {
+  const rule = problem('must be a list of names with their namespaces', 'For example ["kube-system/kube-*"]; the name alone for kinds without namespaces.');
+  return v.array(text('For example kube-system/kube-*.'), rule);
+}
 
 function patterns(what: string, example: string) {
   const list = v.array(text(`For example ${example}.`), problem(`must be a list of ${what}`, `For example [${example}].`));
@@ -59,11 +95,16 @@ export const ruleSchema = described(
           v.array(rulePatternSchema, problem('must be a list of kinds', 'For example [pods, "*.apps"].')),
           v.minLength(1, problem('must name at least one kind', 'For example [pods, "*.apps"].')),
         ),
-        'Kinds the rule is about: pods, deployments.apps, Deployment.apps, short names, and globs such as "*.apps". A wildcard never means Secrets or Leases: name them. Kinds that do not exist yet are allowed.',
+        'Kinds the rule is about: pods, deployments.apps, Deployment.apps, short names, and globs such as "*.apps". With a slash, apiVersion and Kind: apps/v1/*, v1/Pod; the version is the one that the API server prefers. A wildcard never means Secrets or Leases: name them. Kinds that do not exist yet are allowed.',
       ),
       mirror: v.optional(
         described(v.boolean(problem('must be true or false', 'Write mirror: false to leave the kinds out.')), 'false leaves these kinds out. Default true.'),
         true,
+      ),
+      scope: nullable(
+        choice(['cluster', 'namespaced'], ''),
+        null,
+        'The rule is only about kinds of this scope: cluster (Nodes) or namespaced (Pods). Default null: both.',
       ),
       namespaces: v.optional(
         described(
@@ -72,6 +113,13 @@ export const ruleSchema = described(
         ),
       ),
       names: v.optional(described(patterns('names', 'kube-root-ca.crt'), 'Which objects by name. Default: all.')),
+      always: v.optional(
+        described(
+          qualifiedNames(),
+          'Objects that pass although namespaces or names of this rule say otherwise, as namespace/name (globs allowed): kube-system/kube-*. Default none.',
+        ),
+        [],
+      ),
       labels: nullable(
         parsed(parseLabelSelector, 'a label selector', 'For example app=web,tier!=scratch or "env in (dev,test)".'),
         null,
@@ -86,6 +134,13 @@ export const ruleSchema = described(
         described(
           v.array(maskPath, problem('must be a list of paths', 'For example ["data.*"].')),
           'Values replaced by "***" before cache, log and storage. Default none.',
+        ),
+        [],
+      ),
+      remove: v.optional(
+        described(
+          v.array(removal, problem('must be a list of paths', 'For example [spec.template, { path: data.token, namespaces: [team-a] }].')),
+          'Fields that the copy does not have, as paths or { path, namespaces }. Unlike mask nothing shows that something was there. Default none.',
         ),
         [],
       ),

@@ -4,7 +4,7 @@ import { IGNORED_CHANGES, NEVER_MIRRORED, OFF_BY_DEFAULT } from './defaults.ts';
 import { compileGlob, type Glob } from './glob.ts';
 import { compileKindPattern, type KindPattern } from './kind-pattern.ts';
 import { type NameFilter, passes } from './name-filter.ts';
-import type { KindPlan } from './plan.ts';
+import type { KindPlan, Removal } from './plan.ts';
 import type { Rule } from './rule-schema.ts';
 import type { Config } from './schema.ts';
 import { escapeValue, joinTerms, splitFieldSelector } from './server-fields.ts';
@@ -16,7 +16,9 @@ export interface CompiledRule {
   readonly rule: Config['resources'][number];
   readonly namespaces: NameFilter | null;
   readonly names: NameFilter | null;
+  readonly always: readonly Glob[];
   readonly mask: readonly ObjectPath[];
+  readonly remove: readonly Removal[];
   /** Null when the rule says nothing: the built-in default for the kind applies. */
   readonly ignoreChanges: readonly ObjectPath[] | null;
 }
@@ -45,7 +47,13 @@ export function compileRules(config: Config): CompiledRules {
       patterns: rule.kinds.map(compileKindPattern),
       namespaces: nameFilter(rule.namespaces),
       names: nameFilter(rule.names),
+      always: rule.always.map(compileGlob),
       mask: rule.mask.map(parsePath),
+      remove: rule.remove.map((entry) =>
+        typeof entry === 'string'
+          ? { path: parsePath(entry), namespaces: null }
+          : { path: parsePath(entry.path), namespaces: entry.namespaces.map(compileGlob) },
+      ),
       ignoreChanges: rule.ignoreChanges?.map(parsePath) ?? null,
     })),
     defaultWorkers: config.workers.default,
@@ -70,7 +78,11 @@ export function planKind(kind: Kind, rules: CompiledRules): KindPlan {
   const id = kindId(kind);
   const named = (patterns: readonly KindPattern[]): boolean => patterns.some((pattern) => pattern.literal && pattern.matches(kind));
   const offReason = OFF_BY_DEFAULT[id];
-  const matching = rules.rules.find(({ patterns }) => (offReason === undefined ? patterns.some((pattern) => pattern.matches(kind)) : named(patterns)));
+  const matching = rules.rules.find(
+    ({ rule: { scope }, patterns }) =>
+      (scope === null || (scope === 'namespaced') === kind.namespaced) &&
+      (offReason === undefined ? patterns.some((pattern) => pattern.matches(kind)) : named(patterns)),
+  );
   const rule = matching?.rule;
   const askedByKinds = rules.only !== null && named(rules.only);
 
@@ -88,11 +100,14 @@ export function planKind(kind: Kind, rules: CompiledRules): KindPlan {
   if (scopes.length === 0) return off(kind, `no namespace is left by ${ruleName(matching)} and namespaces`);
   const wide = scopes[0] === '';
   const fields = splitFieldSelector(kind, rule?.fields ?? '');
-  const names = matching?.names ?? null;
+  const always = matching?.always ?? [];
+  const names = always.length > 0 ? null : (matching?.names ?? null);
+  // What has exceptions is judged here, whole: the server knows no "or".
+  const plain = always.length > 0 ? filters.filter((filter) => filter !== matching?.namespaces) : filters;
   const server = [
     fields.server,
     ...nameTerms('metadata.name', names),
-    ...(wide ? filters.flatMap((filter) => nameTerms('metadata.namespace', { include: null, exclude: filter.exclude })) : []),
+    ...(wide ? plain.flatMap((filter) => nameTerms('metadata.namespace', { include: null, exclude: filter.exclude })) : []),
   ];
   const plan = {
     kind,
@@ -103,11 +118,14 @@ export function planKind(kind: Kind, rules: CompiledRules): KindPlan {
     labelSelector: rule?.labels ?? null,
     fieldSelector: joinTerms(server.filter((term) => term !== null)),
     filter: {
-      namespaces: wide ? filters.map(withoutPushed).filter(hasWork) : [],
+      namespaces: wide ? plain.map(withoutPushed).filter(hasWork) : [],
       names: names === null || isPushed(names) ? null : names,
+      excepting:
+        matching === undefined || always.length === 0 ? null : { always, namespaces: kind.namespaced ? matching.namespaces : null, names: matching.names },
       fields: fields.client,
     },
     mask: matching?.mask ?? [],
+    remove: matching?.remove ?? [],
     ignoreChanges: matching?.ignoreChanges ?? (IGNORED_CHANGES[id] ?? []).map(parsePath),
     minIntervalSeconds: rule?.minIntervalSeconds ?? 0,
     workers: workersOf(kind, rules),
@@ -126,8 +144,9 @@ export function off(kind: Kind, reason: string): KindPlan {
     scopes: [],
     labelSelector: null,
     fieldSelector: null,
-    filter: { namespaces: [], names: null, fields: null },
+    filter: { namespaces: [], names: null, excepting: null, fields: null },
     mask: [],
+    remove: [],
     ignoreChanges: [],
     minIntervalSeconds: 0,
     workers: 1,
@@ -178,7 +197,7 @@ function ruleName(rule: CompiledRule | undefined): string {
 }
 
 function fingerprintOf(
-  plan: Pick<KindPlan, 'kind' | 'scopes' | 'labelSelector' | 'fieldSelector' | 'mask' | 'ignoreChanges' | 'secrets'>,
+  plan: Pick<KindPlan, 'kind' | 'scopes' | 'labelSelector' | 'fieldSelector' | 'mask' | 'remove' | 'ignoreChanges' | 'secrets'>,
   filters: readonly NameFilter[],
   matching: CompiledRule | undefined,
 ): string {
@@ -193,6 +212,8 @@ function fingerprintOf(
     texts(matching?.names),
     (matching?.rule as Rule | undefined)?.fields ?? null,
     plan.mask.map(({ text }) => text),
+    plan.remove.map(({ path, namespaces }) => [path.text, namespaces?.map(({ text }) => text) ?? null]),
+    matching?.always.map(({ text }) => text) ?? [],
     plan.ignoreChanges.map(({ text }) => text),
     plan.secrets,
   ]);

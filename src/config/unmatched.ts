@@ -1,4 +1,4 @@
-import { type Kind, kindId } from '../model/kind.ts';
+import { apiVersionOf, type Kind, kindId } from '../model/kind.ts';
 import type { KindPattern } from './kind-pattern.ts';
 import type { CompiledRules } from './rules.ts';
 import { didYouMean } from './suggest.ts';
@@ -61,6 +61,7 @@ function kindWords(kinds: readonly Kind[]): ReadonlyMap<string, string> {
 }
 
 function suggest(pattern: KindPattern, words: ReadonlyMap<string, string>, kinds: readonly Kind[]): string | null {
+  if (pattern.text.includes('/')) return otherVersion(pattern.text, kinds);
   if (pattern.literal) {
     const text = pattern.text.toLowerCase();
     const near = words.has(text) ? text : didYouMean(text, words.keys());
@@ -70,4 +71,11 @@ function suggest(pattern: KindPattern, words: ReadonlyMap<string, string>, kinds
   if (group === undefined) return null;
   const near = didYouMean(group, new Set(kinds.map((kind) => kind.group).filter((name) => name !== '')));
   return near === null ? null : `*.${near}`;
+}
+
+/** `autoscaling/v2/*` for `autoscaling/v2beta1/*`, when the API server prefers that version. */
+function otherVersion(text: string, kinds: readonly Kind[]): string | null {
+  const [, group = '', kind] = /^(?:([^/]+)\/)?[^/]+\/([^/]+)$/.exec(text) ?? [];
+  const version = kinds.find((known) => known.group === group && (kind === '*' || known.kind === kind));
+  return version === undefined || kind === undefined ? null : `${apiVersionOf(version)}/${kind}`;
 }

@@ -12,7 +12,23 @@ export const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
 /** Hides the values in a parsed object, in place; also in the copy that kubectl apply left in an annotation. Twice is the same as once (WL-S6). */
 export function applyMask(object: unknown, paths: readonly ObjectPath[]): void {
-  maskOnce(object, paths);
+  changeWithCopy(object, (target) => maskOnce(target, paths));
+}
+
+/** Takes the fields out of a parsed object, in place; also out of the copy that kubectl apply left in an annotation. */
+export function applyRemovals(object: unknown, paths: readonly ObjectPath[]): void {
+  changeWithCopy(object, (target) => {
+    for (const path of paths) {
+      forEachMatch(target, path, (container, key) => {
+        if (!Array.isArray(container)) delete container[key];
+      });
+    }
+  });
+}
+
+/** A copy that cannot be read is hidden whole: it may hold what the change takes away. */
+function changeWithCopy(object: unknown, change: (target: unknown) => void): void {
+  change(object);
   const annotations = annotationsOf(object);
   const applied = annotations?.[LAST_APPLIED];
   if (annotations === null || typeof applied !== 'string' || applied === MASKED) return;
@@ -24,7 +40,7 @@ export function applyMask(object: unknown, paths: readonly ObjectPath[]): void {
     return;
   }
   const before = JSON.stringify(copy);
-  maskOnce(copy, paths);
+  change(copy);
   const after = JSON.stringify(copy);
   if (after !== before) annotations[LAST_APPLIED] = after;
 }

@@ -1,12 +1,12 @@
 import { passes } from '../config/name-filter.ts';
-import type { KindPlan } from '../config/plan.ts';
+import type { KindPlan, ObjectFilter, Removal } from '../config/plan.ts';
 import type { ByteSource } from '../model/body.ts';
 import type { RawObject } from '../model/raw-object.ts';
 import { parseFieldSelector } from '../read/selectors.ts';
 import { parseExactly, rawNumber } from './exact-json.ts';
 import { contentHash } from './ignore.ts';
-import { applyMask } from './mask.ts';
-import { readPath } from './paths.ts';
+import { applyMask, applyRemovals } from './mask.ts';
+import { type ObjectPath, readPath } from './paths.ts';
 import { hashSecret } from './secrets.ts';
 
 /**
@@ -31,10 +31,10 @@ const NOT_KEPT: Transformed = { keep: false };
  */
 export function createTransform(plan: KindPlan, options: { readonly secretKey: Uint8Array }): Transform | null {
   const { filter, mask, ignoreChanges } = plan;
-  const hides = mask.length > 0 || plan.secrets === 'hashed';
+  const hides = mask.length > 0 || plan.remove.length > 0 || plan.secrets === 'hashed';
   const selects = filter.fields === null ? null : parseFieldSelector(filter.fields);
   const parses = hides || ignoreChanges.length > 0 || selects !== null;
-  const filters = filter.namespaces.length > 0 || filter.names !== null;
+  const filters = filter.namespaces.length > 0 || filter.names !== null || filter.excepting !== null;
   if (!parses && !filters) return null;
   const rewritten = new RewrittenObject();
 
@@ -42,15 +42,27 @@ export function createTransform(plan: KindPlan, options: { readonly secretKey: U
     apply(object) {
       for (const namespaces of filter.namespaces) if (!passes(namespaces, object.namespace)) return NOT_KEPT;
       if (filter.names !== null && !passes(filter.names, object.name)) return NOT_KEPT;
+      if (filter.excepting !== null && !passesOrExcepted(filter.excepting, object)) return NOT_KEPT;
       if (!parses) return { keep: true, source: object, contentHash: null };
       const parsed = parseExactly(rewritten.read(object));
       if (selects !== null && !selects.matches((field) => fieldText(parsed, field))) return NOT_KEPT;
       if (plan.secrets === 'hashed') hashSecret(parsed, options.secretKey);
+      if (plan.remove.length > 0) applyRemovals(parsed, removedFrom(plan.remove, object.namespace));
       if (mask.length > 0) applyMask(parsed, mask);
       const source = hides ? rewritten.write(JSON.stringify(parsed)) : object;
       return { keep: true, source, contentHash: ignoreChanges.length > 0 ? contentHash(parsed, ignoreChanges) : null };
     },
   };
+}
+
+function passesOrExcepted({ always, namespaces, names }: NonNullable<ObjectFilter['excepting']>, { namespace, name }: RawObject): boolean {
+  const qualified = namespace === '' ? name : `${namespace}/${name}`;
+  if (always.some((glob) => glob.matches(qualified))) return true;
+  return (namespaces === null || passes(namespaces, namespace)) && (names === null || passes(names, name));
+}
+
+function removedFrom(removals: readonly Removal[], namespace: string): readonly ObjectPath[] {
+  return removals.filter(({ namespaces }) => namespaces === null || namespaces.some((glob) => glob.matches(namespace))).map(({ path }) => path);
 }
 
 /** A field as selectors compare it: absent and null are the empty text. */

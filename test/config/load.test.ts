@@ -189,7 +189,9 @@ describe('a bad configuration says key, rule, value and a way out', () => {
       name: 'a name that no kind can have',
       text: null,
       flags: { kinds: 'pods,deploy/web' },
-      lines: ['--kinds: kinds[1] must be the name of a kind, with * and ? as wildcards, found "deploy/web". For example pods, deployments.apps or "*.apps".'],
+      lines: [
+        '--kinds: kinds[1] must be the name of a kind, with * and ? as wildcards, found "deploy/web". For example pods, deployments.apps, "*.apps" or "apps/v1/*".',
+      ],
     },
     {
       name: 'a write-ahead log with too little room for one transaction',

@@ -39,6 +39,26 @@ describe('which kinds are mirrored', () => {
     expect(plan(PODS, 'resources: [{ kinds: ["*"], secrets: plain }]').secrets).toBe('none');
   });
 
+  test('a kind with a slash is apiVersion and Kind, and the version is the one that the API server prefers', () => {
+    expect(mirrored('resources: [{ kinds: ["v1/*"] }, { kinds: ["*"], mirror: false }]')).toEqual(['pods', 'nodes', 'configmaps', 'namespaces']);
+    expect(mirrored('resources: [{ kinds: ["apps/v1/*", "v1/Pod"] }, { kinds: ["*"], mirror: false }]')).toEqual(['pods', 'deployments.apps']);
+    expect(mirrored('resources: [{ kinds: ["apps/v1beta1/*", "v1/Deployment"] }, { kinds: ["*"], mirror: false }]')).toEqual([]);
+    expect(plan(SECRETS, 'resources: [{ kinds: ["v1/Secret"] }]').mirror).toBe(true);
+    expect(mirrored('', { kinds: 'v1/Node,*/v1/Widget' })).toEqual(['nodes', 'widgets.example.com']);
+    expect(plan(DEPLOYMENTS, 'workers: { apps/v1/Deployment: 9 }').workers).toBe(9);
+  });
+
+  test('a rule with a scope is only about kinds of that scope', () => {
+    expect(mirrored('resources: [{ kinds: ["v1/*"], scope: cluster, mirror: false }]')).toEqual([
+      'pods',
+      'deployments.apps',
+      'widgets.example.com',
+      'configmaps',
+    ]);
+    expect(mirrored('resources: [{ kinds: ["*"], scope: namespaced, mirror: false }]')).toEqual(['nodes', 'namespaces']);
+    expect(mirrored('resources: [{ kinds: [nodes], scope: namespaced, mirror: false }]')).toContain('nodes');
+  });
+
   test('--kinds restricts, and the rules still apply', () => {
     expect(mirrored('', { kinds: 'po,Deployment.apps' })).toEqual(['pods', 'deployments.apps']);
     expect(mirrored('resources: [{ kinds: [pods], mirror: false }]', { kinds: 'pods,nodes' })).toEqual(['nodes']);
@@ -108,6 +128,17 @@ describe('what is asked of the API server, and what is left', () => {
     expect(plan(CONFIG_MAPS, 'resources: [{ kinds: [cm], names: { include: [one, two] } }]').fieldSelector).toBe(null);
   });
 
+  test('filters with exceptions are judged here, whole, and --namespace goes on meaning what it says', () => {
+    const text = 'resources: [{ kinds: ["*"], namespaces: { exclude: [kube-system] }, names: { exclude: [n] }, always: ["kube-system/kube-*"] }]';
+    const found = plan(PODS, text);
+    expect(found).toMatchObject({ scopes: [''], fieldSelector: null, filter: { namespaces: [], names: null } });
+    expect(found.filter.excepting?.always.map((glob) => glob.text)).toEqual(['kube-system/kube-*']);
+    expect(found.filter.excepting?.namespaces?.exclude.map((glob) => glob.text)).toEqual(['kube-system']);
+    expect(plan(NODES, text).filter.excepting?.namespaces).toBe(null);
+    expect(plan(PODS, text, { namespaces: ['a'] }).scopes).toEqual(['a']);
+    expect(plan(PODS, text, { namespaces: ['a*'] }).filter.namespaces).toHaveLength(1);
+  });
+
   test('fields the server cannot select by for this kind stay here', () => {
     const text = 'resources: [{ kinds: ["*"], fields: "status.phase=Running,spec.x!=a\\\\,b,metadata.name!=q" }]';
     expect(plan(PODS, text)).toMatchObject({ fieldSelector: 'status.phase=Running,metadata.name!=q', filter: { fields: 'spec.x!=a\\,b' } });
@@ -148,6 +179,9 @@ describe('what is asked of the API server, and what is left', () => {
       'mask: [spec.a], fields: spec.q=1',
       'mask: [spec.a], ignoreChanges: [x]',
       'mask: [spec.a], names: { include: ["a*"] }',
+      'mask: [spec.a], remove: [spec.b]',
+      'mask: [spec.a], remove: [{ path: spec.b, namespaces: [x] }]',
+      'mask: [spec.a], always: [a/b]',
     ]) {
       expect(plan(PODS, `resources: [{ kinds: [pods], ${rule} }]`).fingerprint).not.toBe(base);
     }
@@ -246,6 +280,10 @@ describe('rules about kinds that the cluster does not have', () => {
   test('an unknown kind is told with what was probably meant', () => {
     expect(warnings('resources: [{ kinds: [nodes, pod] }]')).toEqual([
       'resources[0].kinds[1]: the cluster has no kind "pod". Did you mean "pods"? The rule waits until such a kind appears.',
+    ]);
+    expect(warnings('kinds: ["apps/v1beta1/*", "nowhere.io/v1/*"]')).toEqual([
+      'kinds[0]: the cluster has no kind "apps/v1beta1/*". Did you mean "apps/v1/*"? It is mirrored when such a kind appears.',
+      'kinds[1]: the cluster has no kind "nowhere.io/v1/*". It is mirrored when such a kind appears.',
     ]);
     expect(warnings('kinds: [deployments]')).toEqual([
       'kinds[0]: the cluster has no kind "deployments". Did you mean "deployments.apps"? It is mirrored when such a kind appears.',

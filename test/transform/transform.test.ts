@@ -228,3 +228,42 @@ describe('twice is once (WL-S6)', () => {
     });
   }
 });
+
+describe('fields that the copy does not have', () => {
+  const body = { spec: { a: 1, list: [{ token: 't', keep: 1 }, { keep: 2 }] }, data: { '80': 'x', 'a.b': 'y' } };
+
+  test('are gone, where mask would leave a sign', () => {
+    const transform = needed(PODS, `remove: [spec.a, 'spec.list[0].token', 'data["a.b"]', 'data["80"]', spec.gone]`);
+    expect(JSON.parse(run(transform, pod(body))?.text ?? '')).toEqual(pod({ spec: { list: [{ keep: 1 }, { keep: 2 }] }, data: {} }));
+  });
+
+  test('are gone from the copy of kubectl apply too, and doing it twice changes nothing', () => {
+    const transform = needed(PODS, 'remove: [spec.a]');
+    const applied = { metadata: { name: 'a', annotations: { 'kubectl.kubernetes.io/last-applied-configuration': '{"spec":{"a":1,"b":2}}' } } };
+    const once = run(transform, pod(applied))?.text ?? '';
+    expect(JSON.parse(once)).toMatchObject({ metadata: { annotations: { 'kubectl.kubernetes.io/last-applied-configuration': '{"spec":{"b":2}}' } } });
+    expect(run(transform, JSON.parse(once))?.text).toBe(once);
+  });
+
+  test('may be so in some namespaces only', () => {
+    const transform = needed(PODS, 'remove: [{ path: spec.a, namespaces: [web, "x-*"] }]');
+    const left = (namespace: string): unknown => {
+      const source = rawOf(pod({ spec: { a: 1, b: 2 } }, namespace));
+      const result = transform.apply({ ...source, namespace });
+      return result.keep ? JSON.parse(textOf(result.source)).spec : null;
+    };
+    expect([left('web'), left('x-1'), left('other')]).toEqual([{ b: 2 }, { b: 2 }, { a: 1, b: 2 }]);
+  });
+});
+
+test('an exception passes whatever the filters of its rule say', () => {
+  const transform = needed(PODS, 'namespaces: { exclude: [kube-system] }, names: { exclude: [n] }, always: ["kube-system/kube-*"]');
+  const kept = (namespace: string, name: string): boolean => transform.apply({ ...rawOf('not json'), namespace, name }).keep;
+  expect([kept('kube-system', 'kube-a'), kept('kube-system', 'a'), kept('web', 'n'), kept('web', 'kube-a'), kept('web', 'm')]).toEqual([
+    true,
+    false,
+    false,
+    true,
+    true,
+  ]);
+});
