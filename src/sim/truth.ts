@@ -190,7 +190,8 @@ export class Truth {
     for (const truth of this.kinds.values()) {
       truth.objects = new Map();
       truth.log = [];
-      truth.oldest = this.revision;
+      // Nothing of the new history was compacted yet: a watch from a revision of the old one is served.
+      truth.oldest = ahead ? 0 : this.revision;
     }
   }
 
