@@ -64,6 +64,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     cluster: clusterName,
     epoch: 0,
     walBytes: config.storage.walBytes,
+    http: config.storage,
     clock,
     log: log.child({ component: 'storage' }),
   });

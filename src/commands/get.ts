@@ -56,7 +56,7 @@ Exit code 1: an object is not found, or the kind is not mirrored.`,
     async run(parsed, context) {
       const request = requestOf(parsed);
       const { config } = await readConfig(parsed);
-      const reader = openReader(config.storage.url);
+      const reader = openReader(config.storage.url, config.storage);
       try {
         const cluster = await chooseCluster(reader, config.cluster.name);
         return await answer({ request, reader, cluster, context, nowMs: clock.wall() });

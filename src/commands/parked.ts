@@ -93,7 +93,7 @@ async function parkedObjects(config: Config, context: CommandContext): Promise<r
       context.stderr(`${cause.message}; this is what ${redactUrl(config.storage.url)} has on record.\n`);
     }
   }
-  const reader = openReader(config.storage.url);
+  const reader = openReader(config.storage.url, config.storage);
   try {
     const clusters = config.cluster.name === null ? await reader.clusters() : [config.cluster.name];
     const rows: Listed[] = [];

@@ -36,7 +36,7 @@ Exit code 0: equal. 1: different, each difference is listed. 2: could not tell.`
     const clock = systemClock;
     const credentials = await credentialsOf(parsed, context);
     const clusterName = clusterNameFrom(config, credentials.contextName);
-    const reader = openReader(config.storage.url);
+    const reader = openReader(config.storage.url, config.storage);
     const cluster = createCluster({ credentials, clock, version: VERSION });
     const totals = { kinds: 0, objects: 0, differences: 0, unknown: 0 };
     const write = (line: object, text: string): void => context.stdout(parsed.flag('json') ? `${JSON.stringify(line)}\n` : `${text}\n`);

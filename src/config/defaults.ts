@@ -6,6 +6,7 @@ export const DEFAULTS = {
   clusterName: null,
   storageUrl: 'sqlite:./kubefold.db',
   walBytes: 128 * 2 ** 20,
+  storageTimeoutSeconds: 5,
   /** Writers per kind. */
   workers: 4,
   storageConcurrency: 256,

@@ -91,7 +91,7 @@ export const configSchema = v.strictObject(
       url: v.optional(
         described(
           storageUrl,
-          `Engine and place: sqlite:FILE, postgres://USER@HOST/DB, bcs+http://HOST:PORT, bcs+https://HOST:PORT, memory: or null:. Default ${DEFAULTS.storageUrl}. Needs a restart.`,
+          `Engine and place: sqlite:FILE, postgres://USER@HOST/DB, bcs+http://HOST:PORT[,HOST:PORT], bcs+https://HOST:PORT, memory: or null:. Default ${DEFAULTS.storageUrl}. Needs a restart.`,
         ),
         DEFAULTS.storageUrl,
       ),
@@ -100,6 +100,16 @@ export const configSchema = v.strictObject(
         'SQLite: bound of the write-ahead log beside the file. It only grows while another program reads in one transaction without end; at the bound writes wait until that one ends. Size; default 128MiB, at least 8MiB. Needs a restart.',
         8 * 2 ** 20,
       ),
+      timeoutSeconds: v.optional(
+        integer({ min: 1, max: 300, description: `bcs+http, bcs+https: seconds for one write. Default ${DEFAULTS.storageTimeoutSeconds}. Needs a restart.` }),
+        DEFAULTS.storageTimeoutSeconds,
+      ),
+      tls: section('bcs+https: how the service and this program know each other. Needs a restart.', {
+        caFile: nullable(text('The path of a PEM file.'), null, "PEM file with the CA of the service. Default null: those that the system's Node knows."),
+        certFile: nullable(text('The path of a PEM file.'), null, 'PEM file with the client certificate. Default null: none is shown.'),
+        keyFile: nullable(text('The path of a PEM file.'), null, 'PEM file with its private key, without a passphrase. Default null.'),
+      }),
+      tokenFile: nullable(text('The path of a file.'), null, 'bcs+http, bcs+https: file with a bearer token that every request carries. Default null. Needs a restart.'),
     }),
     kinds: nullable(
       nonEmptyList(rulePatternSchema, 'kinds', 'pods, deployments.apps'),
@@ -284,6 +294,14 @@ export function crossChecks(config: Config): readonly { readonly path: readonly 
         message: problem('must name one kind, without wildcards', 'For example pods or deployments.apps; workers.default is for all others.'),
         found: name,
       });
+  }
+  const client = config.storage.tls;
+  if ((client.certFile === null) !== (client.keyFile === null)) {
+    found.push({
+      path: ['storage', 'tls', client.certFile === null ? 'certFile' : 'keyFile'],
+      message: problem('must be set together with the other file of the client certificate', 'Set both certFile and keyFile, or neither.'),
+      found: null,
+    });
   }
   const address = config.listen === 'off' ? null : parseListen(config.listen);
   const { certFile, keyFile } = config.tls;

@@ -4,6 +4,7 @@ import type { RateLimit } from './limit.ts';
 
 /**
  * The same storage within a budget: `slots` bounds batches under way, `rate` bounds rows a second. Both change live.
+ * Where a batch is one row and one request (batchLimit 1), so is a slot.
  * A batch waits before it is handed over; its keys stay held meanwhile, so that the queue behind them goes on folding.
  */
 export function limitedStorage(inner: Storage, slots: Semaphore, rate: RateLimit): Storage {
@@ -12,6 +13,8 @@ export function limitedStorage(inner: Storage, slots: Semaphore, rate: RateLimit
     name: inner.name,
     cannot: inner.cannot,
     batchLimit: inner.batchLimit,
+    lanes: inner.lanes,
+    learn: (kinds) => inner.learn?.(kinds),
     open: () => inner.open(),
     index: (kind, scope) => inner.index(kind, scope),
     kinds: () => inner.kinds(),

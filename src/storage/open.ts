@@ -1,8 +1,13 @@
-import { checkStorageUrl, redactUrl } from '../config/storage-url.ts';
+import { DEFAULTS } from '../config/defaults.ts';
+import type { Config } from '../config/schema.ts';
+import { checkStorageUrl, parseBcsUrl, redactUrl } from '../config/storage-url.ts';
 import type { StorageScheme } from '../config/storage-url.ts';
-import type { Clock } from '../kit/clock.ts';
+import { type Clock, systemClock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import { UsageError } from '../model/errors.ts';
+import { BcsReader } from './bcs/bcs-reader.ts';
+import { BcsStorage } from './bcs/bcs-storage.ts';
+import { type Connection, lazily } from './bcs/connection.ts';
 import { createMemoryStorage } from './memory/memory-storage.ts';
 import { createNullStorage } from './null/null-storage.ts';
 import { createSqliteReader } from './sqlite/sqlite-reader.ts';
@@ -22,7 +27,13 @@ export interface OpenStorageOptions {
   readonly history?: { readonly maxAgeMs: number; readonly maxBytes: number } | undefined;
   /** The most that the write-ahead log of a SQLite file may take, in bytes; the engine's default when absent. */
   readonly walBytes?: number | undefined;
+  /** How to speak to a storage service over HTTP; the defaults of the configuration when absent. */
+  readonly http?: HttpSettings | undefined;
 }
+
+/** The part of the configuration that the HTTP engine needs. */
+export type HttpSettings = Pick<Config['storage'], 'tls' | 'tokenFile' | 'timeoutSeconds'>;
+const HTTP_DEFAULTS: HttpSettings = { tls: { caFile: null, certFile: null, keyFile: null }, tokenFile: null, timeoutSeconds: DEFAULTS.storageTimeoutSeconds };
 
 /** Makes the engine that a storage URL names; nothing is opened yet. Throws UsageError when the URL names none that this version has. */
 export function openStorage(url: string, options: OpenStorageOptions): Storage {
@@ -34,17 +45,25 @@ export function openStorage(url: string, options: OpenStorageOptions): Storage {
       return createMemoryStorage({ cluster: options.cluster, now: () => options.clock.wall() });
     case 'null':
       return createNullStorage();
+    case 'bcs+http':
+    case 'bcs+https':
+      return new BcsStorage({ ...connectionOf(url, options.http, options.clock), cluster: options.cluster, log: options.log ?? null });
     default:
       throw notBuilt(url, scheme);
   }
 }
 
 /** Makes the reader of a stored copy; nothing is opened yet. Throws UsageError when the URL names no engine that can be read from another process. */
-export function openReader(url: string): StorageReader {
+export function openReader(url: string, http?: HttpSettings): StorageReader {
   const [scheme, rest] = parse(url);
   switch (scheme) {
     case 'sqlite':
       return createSqliteReader({ path: rest });
+    case 'bcs+http':
+    case 'bcs+https': {
+      const { service, close } = lazily(connectionOf(url, http, systemClock));
+      return new BcsReader({ service, clock: systemClock, noEvents: null, onClose: close });
+    }
     case 'memory':
     case 'null':
       throw new UsageError(
@@ -59,6 +78,7 @@ export function openReader(url: string): StorageReader {
 export function openOwnReader(url: string, engine: Storage): StorageReader | { readonly why: string } {
   const [scheme, rest] = parse(url);
   if (scheme === 'sqlite') return createSqliteReader({ path: rest });
+  if (engine instanceof BcsStorage) return engine.reader();
   return isReader(engine) ? engine : { why: `the storage ${scheme}: keeps nothing that could be compared` };
 }
 
@@ -72,7 +92,13 @@ function parse(url: string): [StorageScheme, string] {
   return [check.scheme, url.slice(check.scheme.length + 1)];
 }
 
-function notBuilt(url: string, scheme: Exclude<StorageScheme, 'sqlite' | 'memory' | 'null'>): UsageError {
+function connectionOf(url: string, http: HttpSettings = HTTP_DEFAULTS, clock: Clock): Connection {
+  const address = parseBcsUrl(url);
+  if ('rule' in address) throw new UsageError(`Cannot use the storage "${redactUrl(url)}": it ${address.rule}. ${address.fix}`);
+  return { ...address, tls: http.tls, tokenFile: http.tokenFile, timeoutMs: http.timeoutSeconds * 1000, clock };
+}
+
+function notBuilt(url: string, scheme: 'postgres'): UsageError {
   return new UsageError(
     `Cannot use the storage "${redactUrl(url)}": the engine "${scheme}" is known but not built into this version. Use sqlite:./kubefold.db`,
   );

@@ -109,7 +109,14 @@ export interface Storage {
   readonly cannot: Readonly<Partial<Record<'conditional' | 'atomic' | 'scopes' | 'durable', string>>>;
   /** The most writes that gain anything in one batch; the worker takes at most so many keys at once. */
   readonly batchLimit: number;
+  /**
+   * Writes that one worker may have under way at once, for an engine whose cost is waiting: a kind gets its number of workers times this. Each is a batch of
+   * its own, of keys that no other holds. Absent: 1.
+   */
+  readonly lanes?: number | undefined;
 
+  /** Tells the kinds that discovery shows, as often as it does, for an engine that stores them by another name than their id. */
+  learn?(kinds: readonly Kind[]): void;
   /** Creates or migrates, and takes the writer's place. Throws StorageError with a way out. */
   open(): Promise<void>;
   /**

@@ -65,6 +65,9 @@ export class WorkerPool {
   readonly #options: WorkerPoolOptions;
   /** By index, so that one which was asked to end and has not yet is never started twice. */
   readonly #running = new Map<number, Promise<void>>();
+  /** As configured. */
+  #workers = 0;
+  /** Of #running: the workers times the lanes that storage gives each. */
   #target = 0;
   #minIntervalMs = 0;
   readonly #line: Line;
@@ -78,15 +81,16 @@ export class WorkerPool {
   }
 
   get workers(): number {
-    return this.#target;
+    return this.#workers;
   }
 
   /** Changes the number of workers, live. Fewer: those that hold keys finish them first. */
   resize(workers: number): void {
     if (!Number.isInteger(workers) || workers < 1)
       throw new RangeError(`Cannot resize the worker pool of ${kindId(this.#options.kind)}: "workers" must be an integer >= 1, current value is ${workers}`);
-    this.#target = workers;
-    for (let index = 0; index < workers; index++) {
+    this.#workers = workers;
+    this.#target = workers * (this.#options.storage.lanes ?? 1);
+    for (let index = 0; index < this.#target; index++) {
       if (!this.#running.has(index))
         this.#running.set(
           index,

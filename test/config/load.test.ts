@@ -245,7 +245,7 @@ describe('a bad configuration says key, rule, value and a way out', () => {
     {
       name: 'a list where a section should be',
       text: 'storage: []',
-      lines: ['kubefold.yaml:1:10: storage must be a mapping, found a list. Its keys are url, walBytes.'],
+      lines: ['kubefold.yaml:1:10: storage must be a mapping, found a list. Its keys are url, walBytes, timeoutSeconds, tls, tokenFile.'],
     },
     {
       name: 'a list where the workers should be',

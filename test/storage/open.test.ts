@@ -24,16 +24,13 @@ test('a SQLite URL names a file that is written and read', async () => {
   await storage.close();
 });
 
-test.each(['postgres://kube:s3cret@db.example/kubefold', 'bcs+http://kube:s3cret@old:50024', 'bcs+https://old:50024'])(
-  '%s is known but not built in, and says what to use',
-  (url) => {
-    for (const open of [(): unknown => openStorage(url, options), (): unknown => openReader(url)]) {
-      expect(open).toThrow(UsageError);
-      expect(open).toThrow(/is known but not built into this version. Use sqlite:/);
-      expect(open).not.toThrow(/s3cret/);
-    }
-  },
-);
+test.each(['postgres://kube:s3cret@db.example/kubefold'])('%s is known but not built in, and says what to use', (url) => {
+  for (const open of [(): unknown => openStorage(url, options), (): unknown => openReader(url)]) {
+    expect(open).toThrow(UsageError);
+    expect(open).toThrow(/is known but not built into this version. Use sqlite:/);
+    expect(open).not.toThrow(/s3cret/);
+  }
+});
 
 test('an unknown engine is refused with a list of those there are', () => {
   expect(() => openStorage('mysql://root:s3cret@h/db', options)).toThrow(UsageError);

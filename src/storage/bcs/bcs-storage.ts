@@ -1,0 +1,245 @@
+import { LRUCache } from 'lru-cache';
+import { jsonProblem } from '../../json/check.ts';
+import type { Logger } from '../../kit/log.ts';
+import { messageOf, StorageError } from '../../model/errors.ts';
+import type { ObjectKey } from '../../model/key.ts';
+import { type Kind, type KindId, kindId, type Scope } from '../../model/kind.ts';
+import type { Outcome } from '../../model/outcome.ts';
+import type { IndexRow, ParkedRow, Put, ScopeRecord, Storage, StorageReader, Write } from '../storage.ts';
+import { BcsReader, hasRows } from './bcs-reader.ts';
+import { type Connection, connect } from './connection.ts';
+import { InOrder } from './in-order.ts';
+import { KindWriter, keyOf } from './kind-writer.ts';
+import { Records } from './records.ts';
+import { isEvent } from './routes.ts';
+import type { BcsService } from './service.ts';
+import type { Known } from './settle.ts';
+import { storedList } from './stored-list.ts';
+import { type NamedKind, TypeNames } from './type-names.ts';
+
+/** Writes of one worker under way at once: four workers of a kind make 192, and 177 are needed for 2,000 writes a second at 87 ms. */
+const LANES = 48;
+/** Bodies whose hash is remembered. */
+const HASHES = 50_000;
+
+export const NO_EVENTS = 'the storage service keeps events by their age, not by what the cluster has, so they are not compared';
+
+export interface BcsStorageOptions extends Connection {
+  readonly cluster: string;
+  readonly log: Logger | null;
+}
+
+/** One kind in the service. */
+interface Table {
+  readonly id: KindId;
+  readonly named: NamedKind;
+  readonly writer: KindWriter;
+  /** Whether the guards know all that is stored. */
+  isLoaded: boolean;
+  loading: Promise<void> | null;
+}
+
+/** The engine of `bcs+http:` and `bcs+https:`; nothing is opened yet. `reader` sees what is stored over the same connections, once it is open. */
+export class BcsStorage implements Storage {
+  readonly name = 'bcs';
+  readonly cannot = {
+    conditional:
+      'bcs: the service compares nothing. Revisions and uids are compared here, with what was listed at the start and written since, so nobody else may write ' +
+      'the same documents; and a request that was given up but carried out more than 2 s later may overwrite a newer one, until the audit mends that',
+    atomic:
+      'bcs: every document is a request of its own. Scope records are written after the rows of the same call were settled, so they may lag and never lead. ' +
+      'Events are only ever put: the service lets them go by age, so they are neither indexed nor deleted',
+  };
+  readonly batchLimit = 1;
+  readonly lanes = LANES;
+  readonly #options: BcsStorageOptions;
+  readonly #names = new TypeNames();
+  readonly #tables = new Map<KindId, Table>();
+  readonly #hashes = new LRUCache<string, string>({ max: HASHES });
+  /** By kind and key. */
+  readonly #order = new InOrder();
+  #opened: { readonly service: BcsService; readonly records: Records } | null = null;
+
+  constructor(options: BcsStorageOptions) {
+    this.#options = options;
+  }
+
+  /** Throws UsageError for certificates that cannot be used. A service that cannot be reached is said, and waited for: every later call asks again. */
+  async open(): Promise<void> {
+    const { cluster, log } = this.#options;
+    const service = await connect(this.#options);
+    this.#opened = { service, records: new Records(service, cluster) };
+    await this.#records().catch((cause: unknown) => log?.warn('waiting for the storage service', { error: messageOf(cause) }));
+  }
+
+  /** The copy as this process writes it, for its audit. */
+  reader(): StorageReader {
+    return new BcsReader({ service: () => this.#now.service, clock: this.#options.clock, noEvents: NO_EVENTS, onClose: () => Promise.resolve() });
+  }
+
+  learn(kinds: readonly Kind[]): void {
+    this.#names.learn(kinds);
+  }
+
+  async write(writes: readonly Write[], scopes: readonly ScopeRecord[]): Promise<readonly Outcome[]> {
+    const outcomes = await Promise.all(writes.map((write) => this.#inOrder(kindId(write.kind), keyOf(write), () => this.#write(write))));
+    if (scopes.length > 0) {
+      const recorded = this.#records().then((records) => Promise.all(scopes.map((record) => records.setScope(record))));
+      // A record that lags does no harm, and the next one comes in a second. Without rows it was all that was asked for.
+      await (writes.length === 0 ? recorded : recorded.catch((cause: unknown) => this.#options.log?.debug('a scope record lags', { error: messageOf(cause) })));
+    }
+    return outcomes;
+  }
+
+  async *index(id: KindId, scope: Scope): AsyncGenerator<readonly IndexRow[], void, undefined> {
+    await this.#records();
+    const named = this.#names.find(id);
+    if (named === null) return;
+    const table = this.#tableOf(named.kind);
+    if (isEvent(named.kind)) await this.#load(table);
+    else if (scope === '') yield* this.#read(table);
+    else yield* storedList(this.#listOf(table, scope));
+  }
+
+  async kinds(): Promise<readonly KindId[]> {
+    const records = await this.#records();
+    const found = new Set([...records.scopes.values()].map(({ kind }) => kind));
+    for (const [id, { kind, type }] of records.kinds) {
+      // Their rows go by themselves.
+      if (found.has(id) || isEvent(kind)) continue;
+      const table = this.#tables.get(id);
+      const isThere = table?.isLoaded === true ? table.writer.keys.rows.size > 0 : await hasRows(this.#now.service, this.#options.cluster, type);
+      if (isThere) found.add(id);
+    }
+    return [...found].sort();
+  }
+
+  async scopes(): Promise<readonly ScopeRecord[]> {
+    return [...(await this.#records()).scopes.values()];
+  }
+
+  async parked(): Promise<readonly ParkedRow[]> {
+    return [...(await this.#records()).parked.values()];
+  }
+
+  async unpark(kind: KindId, key: ObjectKey): Promise<void> {
+    await this.#inOrder(kind, key, async () => (await this.#records()).unpark(kind, key));
+  }
+
+  async close(): Promise<void> {
+    await this.#order.idle();
+    await this.#opened?.service.close();
+  }
+
+  get #now(): { readonly service: BcsService; readonly records: Records } {
+    if (this.#opened === null) throw new Error('The storage is not open');
+    return this.#opened;
+  }
+
+  /** What is on record. Throws StorageError. */
+  async #records(): Promise<Records> {
+    const { records } = this.#now;
+    await records.load((named) => this.#names.record(named));
+    return records;
+  }
+
+  async #inOrder<T>(kind: KindId, key: ObjectKey, job: () => Promise<T>): Promise<T> {
+    return await this.#order.run(`${kind} ${key}`, job);
+  }
+
+  #tableOf(kind: Kind): Table {
+    const id = kindId(kind);
+    let table = this.#tables.get(id);
+    if (table === undefined) {
+      const named = this.#names.name(kind);
+      const { cluster, clock } = this.#options;
+      const writer = new KindWriter({ id, named, cluster, clock, hashes: this.#hashes, service: this.#now.service });
+      table = { id, named, writer, isLoaded: false, loading: null };
+      this.#tables.set(id, table);
+      if (this.#names.isAlias(id))
+        this.#options.log?.warn('two kinds have the same Kind, and the storage service tells kinds by that alone: this one is stored by a name of its own', {
+          kind: id,
+          type: named.type,
+        });
+    }
+    return table;
+  }
+
+  #listOf({ id, named }: Table, namespace: string): Parameters<typeof storedList>[0] {
+    const { service, records } = this.#now;
+    // A type that we have not named before may hold what somebody else stored of another group.
+    return {
+      cluster: this.#options.cluster,
+      type: named.type,
+      namespace,
+      group: records.kinds.has(id) ? null : named.kind,
+      fetch: (path) => service.list(path),
+    };
+  }
+
+  /** Everything that is stored of a kind; when it has been read, the guards know it. */
+  async *#read(table: Table): AsyncGenerator<readonly IndexRow[], void, undefined> {
+    const found = new Map<ObjectKey, Known>();
+    const pages = storedList(this.#listOf(table, ''));
+    for (;;) {
+      const { done, value } = await pages.next();
+      if (done === true) {
+        const { skipped, foreign } = value;
+        if (skipped + foreign > 0)
+          this.#options.log?.warn('documents that are not ours, or have no uid and revision, are left alone', { kind: table.id, skipped, foreign });
+        break;
+      }
+      for (const { key, uid, revision } of value) found.set(key, { uid, revision });
+      yield value;
+    }
+    const { rows } = table.writer.keys;
+    // What is being written just now knows better.
+    const isSettled = (key: ObjectKey): boolean => !this.#order.isBusy(`${table.id} ${key}`);
+    for (const key of rows.keys()) if (!found.has(key) && isSettled(key)) rows.delete(key);
+    for (const [key, known] of found) if (!rows.has(key) || isSettled(key)) rows.set(key, known);
+    table.isLoaded = true;
+  }
+
+  /** Reads what is stored of a kind unless that is known. Throws StorageError. */
+  async #load(table: Table): Promise<void> {
+    if (table.isLoaded) return;
+    const load = async (): Promise<void> => {
+      for await (const _rows of this.#read(table));
+    };
+    table.loading ??= load().finally(() => {
+      table.loading = null;
+    });
+    await table.loading;
+  }
+
+  /** Never rejects but for a bug. */
+  async #write(write: Write): Promise<Outcome> {
+    try {
+      const records = await this.#records();
+      const table = this.#tableOf(write.kind);
+      if (write.type === 'put' && write.isChecked !== true) {
+        const problem = jsonProblem(write.body);
+        if (problem !== null) return await this.#park(records, write, `the object is not JSON: ${problem}`);
+      }
+      await this.#load(table);
+      const outcome = await table.writer.write(write, () => records.register(table.named));
+      if (outcome.kind === 'rejected') return write.type === 'put' ? await this.#park(records, write, outcome.error) : { ...outcome, kind: 'retry' };
+      if (write.type === 'delete' ? outcome.kind !== 'retry' : outcome.kind === 'written' || outcome.kind === 'unchanged') {
+        // That it is still on record is put right at the next write, or the next start.
+        await records.unpark(table.id, keyOf(write)).catch(() => {});
+      }
+      return outcome;
+    } catch (cause) {
+      if (cause instanceof StorageError) return { kind: 'retry', error: cause.message };
+      throw cause;
+    }
+  }
+
+  async #park(records: Records, { kind, meta }: Put, error: string): Promise<Outcome> {
+    const id = kindId(kind);
+    const before = records.parked.get(`${id} ${meta.key}`);
+    const [attempts, since] = before?.uid === meta.uid ? [before.attempts + 1, before.since] : [1, this.#options.clock.wall()];
+    await records.park({ kind: id, key: meta.key, uid: meta.uid, revision: meta.revision, error, attempts, since });
+    return { kind: 'rejected', error };
+  }
+}

@@ -1,0 +1,170 @@
+import type { LRUCache } from 'lru-cache';
+import type { Clock } from '../../kit/clock.ts';
+import { messageOf } from '../../model/errors.ts';
+import type { ObjectKey } from '../../model/key.ts';
+import type { KindId } from '../../model/kind.ts';
+import { type Outcome, STALE, WRITTEN } from '../../model/outcome.ts';
+import { Tombstones } from '../memory/tombstones.ts';
+import type { Write } from '../storage.ts';
+import { bodyHash, documentBody, eventBody } from './documents.ts';
+import type { Effect, Verdict } from './envelope.ts';
+import { documentPath, EVENTS_PATH, isEvent, type Place } from './routes.ts';
+import type { BcsService } from './service.ts';
+import { type Intent, isSame, type Known, settle } from './settle.ts';
+import { StoredKeys } from './stored-keys.ts';
+import type { NamedKind } from './type-names.ts';
+
+/** A document without uid and revision. */
+const NO_OBJECT = documentBody(Buffer.from('{}'));
+
+export interface KindWriterOptions {
+  readonly id: KindId;
+  readonly named: NamedKind;
+  readonly cluster: string;
+  readonly service: BcsService;
+  readonly clock: Clock;
+  /** Of the bodies that were stored last, by kind and key. */
+  readonly hashes: LRUCache<string, string>;
+}
+
+/**
+ * Writes the documents of one kind. The caller hands in one write of a key at a time. The service takes whatever comes last, so before a key moves on after
+ * a request whose effect is not known, what is stored is looked at (settle.ts).
+ */
+export class KindWriter {
+  readonly keys: StoredKeys;
+  readonly #options: KindWriterOptions;
+  readonly #place: Place;
+  readonly #isEvents: boolean;
+
+  constructor(options: KindWriterOptions) {
+    const { id, named, hashes } = options;
+    this.#options = options;
+    this.#place = { type: named.type, namespaced: named.kind.namespaced };
+    this.#isEvents = isEvent(named.kind);
+    this.keys = new StoredKeys(new Tombstones(), (key) => hashes.get(`${id} ${key}`));
+  }
+
+  /** `beforePut` is awaited before a document is stored. Throws StorageError when the service cannot be read. */
+  async write(write: Write, beforePut: () => Promise<void>): Promise<Outcome> {
+    const key = keyOf(write);
+    const intent: Intent =
+      write.type === 'put' ? { stored: { uid: write.meta.uid, revision: write.meta.revision }, hash: bodyHash(write.body) } : { stored: null, hash: '' };
+    const why = await this.#settleDoubt(key, intent);
+    if (why !== null) return { kind: 'retry', error: why };
+    const judged = this.keys.judge(write, intent.hash, this.#options.clock.wall());
+    if (judged !== null) return judged;
+    if (write.type === 'put') await beforePut();
+    else if (this.#isEvents) {
+      this.#stored(key, intent);
+      return WRITTEN;
+    }
+    let body: Buffer | undefined;
+    try {
+      body = this.#bodyOf(write);
+    } catch (cause) {
+      return { kind: 'rejected', error: `the event is not JSON: ${messageOf(cause)}` };
+    }
+    const verdict = await this.#send(write, body);
+    return verdict === null ? STALE : await this.#settle(key, intent, verdict);
+  }
+
+  #bodyOf(write: Write): Buffer | undefined {
+    if (write.type === 'delete') return undefined;
+    return this.#isEvents ? eventBody(this.#options.cluster, write.body) : documentBody(write.body);
+  }
+
+  /** Null: the service has a newer one. */
+  async #send(write: Write, body: Buffer | undefined): Promise<Verdict | null> {
+    const { service, cluster } = this.#options;
+    const key = keyOf(write);
+    const path = this.#isEvents ? EVENTS_PATH : documentPath(cluster, this.#place, key);
+    const method = write.type === 'put' ? 'PUT' : 'DELETE';
+    const verdict = await service.ask({ method, path, body });
+    if (verdict.is !== 'done' || !verdict.isStale) return verdict;
+    const found = await this.#look(key);
+    if (found !== null && !(write.type === 'put' && write.force === true)) return null;
+    // What the service takes for newer was deleted, or is of a history that is over: a document of no revision in between makes it forget that.
+    const between = await service.ask({ method, path, body: NO_OBJECT });
+    return between.is === 'done' ? await service.ask({ method, path, body }) : between;
+  }
+
+  async #settle(key: ObjectKey, intent: Intent, verdict: Verdict): Promise<Outcome> {
+    switch (verdict.is) {
+      case 'done':
+      case 'absent':
+        this.#stored(key, intent);
+        return WRITTEN;
+      case 'refused':
+        return { kind: 'rejected', error: verdict.error };
+      case 'failed':
+        this.#options.hashes.delete(`${this.#options.id} ${key}`);
+        // Events are only ever added: the same once more is no other.
+        if (!this.#isEvents) this.#doubt(key, intent, verdict.effect);
+        return verdict.effect === 'open' && (await this.#wasCarriedOut(key, intent)) ? WRITTEN : { kind: 'retry', error: verdict.error };
+      default:
+        return verdict satisfies never;
+    }
+  }
+
+  /** Null when the way is free for the next request of the key; else why it has to wait. */
+  async #settleDoubt(key: ObjectKey, next: Intent): Promise<string | null> {
+    const { doubts } = this.keys;
+    const doubt = doubts.get(key);
+    if (doubt === undefined) return null;
+    const found = await this.#look(key);
+    const settlement = settle(doubt, found, next, this.#options.clock.now());
+    if (settlement.is === 'wait') return `a request of this key was given up and may still arrive: it is waited for another ${Math.ceil(settlement.ms)} ms`;
+    if (settlement.is === 'settled') doubts.delete(key);
+    else doubts.set(key, { ...doubt, tells: false });
+    return null;
+  }
+
+  /** What is stored just now; the guards know it then. */
+  async #look(key: ObjectKey): Promise<Known | null> {
+    const found = await this.#options.service.look(this.#options.cluster, this.#place, key);
+    if (found === null) this.keys.rows.delete(key);
+    else this.keys.rows.set(key, found);
+    return found;
+  }
+
+  #stored(key: ObjectKey, { stored, hash }: Intent): void {
+    const { hashes, id } = this.#options;
+    if (stored === null) {
+      this.keys.rows.delete(key);
+      hashes.delete(`${id} ${key}`);
+    } else {
+      this.keys.rows.set(key, stored);
+      hashes.set(`${id} ${key}`, hash);
+    }
+  }
+
+  #doubt(key: ObjectKey, intent: Intent, effect: Effect): void {
+    const { doubts, rows } = this.keys;
+    const before = doubts.get(key);
+    if (effect === 'none') return;
+    if (effect === 'unsure') {
+      // An older request of the same may still be open: this one says nothing of it.
+      if (before === undefined) doubts.set(key, { ...intent, how: 'answered', since: 0, tells: false });
+      return;
+    }
+    const tells = before === undefined && !isSame(rows.get(key) ?? null, intent.stored);
+    doubts.set(key, { ...intent, how: 'open', since: this.#options.clock.now(), tells });
+  }
+
+  /** A request was given up a moment ago: most often it was done, and only its answer was lost. */
+  async #wasCarriedOut(key: ObjectKey, intent: Intent): Promise<boolean> {
+    const { doubts } = this.keys;
+    if (doubts.get(key)?.tells !== true) return false;
+    const before = this.keys.rows.get(key) ?? null;
+    const found = await this.#look(key).catch(() => before);
+    if (!isSame(found, intent.stored)) return false;
+    doubts.delete(key);
+    this.#stored(key, intent);
+    return true;
+  }
+}
+
+export function keyOf(write: Write): ObjectKey {
+  return write.type === 'put' ? write.meta.key : write.key;
+}

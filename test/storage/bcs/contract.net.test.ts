@@ -1,0 +1,41 @@
+import type { Storage, StorageReader } from '../../../src/storage/storage.ts';
+import { storageContract } from '../contract.ts';
+import type { EngineUnderTest } from '../engine-under-test.ts';
+import { bcsRig, unwrapped, wrapped } from './engine.ts';
+
+const services: readonly [string, boolean][] = [
+  ['bcs over a service that refuses older revisions', true],
+  ['bcs over a service that takes whatever comes last', false],
+];
+
+for (const [name, checksRevisions] of services) storageContract(name, () => engineUnderTest(checksRevisions));
+
+async function engineUnderTest(checksRevisions: boolean): Promise<EngineUnderTest> {
+  const { storage: engine, reader: plain, remove } = await bcsRig({ service: { checksRevisions } });
+  const storage: Storage = {
+    name: engine.name,
+    cannot: engine.cannot,
+    batchLimit: engine.batchLimit,
+    open: () => engine.open(),
+    write: (writes, scopes) => engine.write(writes.map(wrapped), scopes),
+    index: (kind, scope) => engine.index(kind, scope),
+    kinds: () => engine.kinds(),
+    scopes: () => engine.scopes(),
+    parked: () => engine.parked(),
+    unpark: (kind, key) => engine.unpark(kind, key),
+    close: () => engine.close(),
+  };
+  const reader: StorageReader = {
+    clusters: () => plain.clusters(),
+    kinds: (cluster) => plain.kinds(cluster),
+    scopes: (cluster) => plain.scopes(cluster),
+    parked: (cluster) => plain.parked(cluster),
+    get: async (cluster, kind, key) => {
+      const row = await plain.get(cluster, kind, key);
+      return row === null ? null : unwrapped(row);
+    },
+    list: async (query) => (await plain.list(query)).map(unwrapped),
+    close: () => plain.close(),
+  };
+  return { storage, reader, remove };
+}
