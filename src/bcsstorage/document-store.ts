@@ -126,8 +126,8 @@ export class DocumentStore {
   *chunks(scope: Scope, need: DataNeed): Generator<readonly DocumentRow[]> {
     const statement = this.#list(`scope ${scope.namespace === null} ${need}`, () =>
       scope.namespace === null
-        ? `SELECT ${FIELDS}, ${DATA[need]} FROM documents WHERE type = ? AND cluster = ? AND (namespace, name) > (?, ?) AND deleted = 0 ORDER BY namespace, name LIMIT ${CHUNK}`
-        : `SELECT ${FIELDS}, ${DATA[need]} FROM documents WHERE type = ? AND cluster = ? AND namespace = ? AND name > ? AND deleted = 0 ORDER BY name LIMIT ${CHUNK}`,
+        ? `SELECT ${FIELDS}, ${DATA[need]} FROM documents INDEXED BY documents_live WHERE type = ? AND cluster = ? AND (namespace, name) > (?, ?) AND deleted = 0 ORDER BY namespace, name LIMIT ${CHUNK}`
+        : `SELECT ${FIELDS}, ${DATA[need]} FROM documents INDEXED BY documents_live WHERE type = ? AND cluster = ? AND namespace = ? AND name > ? AND deleted = 0 ORDER BY name LIMIT ${CHUNK}`,
     );
     let last: DocumentRow | undefined;
     do {
@@ -143,7 +143,7 @@ export class DocumentStore {
     const need = dataNeed(query.fields, query.conditions);
     const statement = this.#list(`page ${scope.namespace === null} ${need}`, () => {
       const where = scope.namespace === null ? 'type = ? AND cluster = ?' : 'type = ? AND cluster = ? AND namespace = ?';
-      return `SELECT ${FIELDS}, ${DATA[need]} FROM documents WHERE ${where} AND deleted = 0 ORDER BY namespace, name LIMIT ? OFFSET ?`;
+      return `SELECT ${FIELDS}, ${DATA[need]} FROM documents INDEXED BY documents_live WHERE ${where} AND deleted = 0 ORDER BY namespace, name LIMIT ? OFFSET ?`;
     });
     const names = scope.namespace === null ? [scope.type, scope.cluster] : [scope.type, scope.cluster, scope.namespace];
     return statement.all(...names, query.limit, query.offset) as unknown as readonly DocumentRow[];

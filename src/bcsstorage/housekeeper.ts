@@ -18,6 +18,7 @@ export class Housekeeper {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #eventDays: number;
+  /** Takes the next round away; null when stopped. */
   #cancel: (() => void) | null = null;
 
   constructor(options: { readonly service: Service; readonly clock: Clock; readonly random: Random; readonly eventDays: number }) {
@@ -29,11 +30,11 @@ export class Housekeeper {
 
   start(): void {
     this.#cancel = this.#clock.after(EVERY_MS + JITTER_MS * this.#random.next(), () => {
-      this.clean().then(
-        () => this.start(),
-        // A database that cannot be written to just now is cleaned an hour later.
-        () => this.start(),
-      );
+      const again = (): void => {
+        if (this.#cancel !== null) this.start();
+      };
+      // A database that cannot be written to just now is cleaned an hour later.
+      this.clean().then(again, again);
     });
   }
 
