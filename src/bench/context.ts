@@ -10,6 +10,8 @@ export interface BenchContext {
   readonly events: number | null;
   /** So small and short that it only shows that the benchmark works. */
   readonly quick: boolean;
+  /** One of the benchmark's own groups of cases, by name; null for all. */
+  readonly only: string | null;
   /** Folder of the two peer programs; null when none was named. */
   readonly peers: string | null;
   /** The program as it is published: a file below `src/`, named without its suffix, compiled. */

@@ -57,6 +57,7 @@ const OPTIONS = {
   pods: { type: 'string' },
   events: { type: 'string' },
   quick: { type: 'boolean' },
+  only: { type: 'string' },
   json: { type: 'string' },
   peers: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -75,6 +76,7 @@ ${rows.join('\n')}
   --pods N      instead of the number of pods that the question names
   --events N    the same for the events of ingest
   --quick       restart, outage and audit: so small and short that figures say nothing, only that it works
+  --only LOAD   outage: the cases of one load alone, churn or sweep
   --json FILE   writes the report as JSON, too
   --peers DIR   the folder of gomirror and goload, the client-go mirror and the load generator. Default: KUBEFOLD_PEERS.
 
@@ -108,6 +110,7 @@ async function main(args: readonly string[]): Promise<number> {
       pods: optional('pods'),
       events: optional('events'),
       quick: values.quick === true,
+      only: values.only ?? null,
       peers: values.peers ?? process.env['KUBEFOLD_PEERS'] ?? null,
       program,
       folder,

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { DEFAULTS } from '../config/defaults.ts';
 import { systemClock } from '../kit/clock.ts';
+import { UsageError } from '../model/errors.ts';
 import { Child, numberOf } from './child-process.ts';
 import type { OutageKind } from './child/around-storage.ts';
 import type { MirrorChildOptions } from './child/mirror.ts';
@@ -80,7 +81,9 @@ export const outage: Bench = {
     const pods = { churn: context.pods ?? (context.quick ? 500 : CHURNED_PODS), sweep: context.pods ?? (context.quick ? 1_000 : SWEPT_PODS) };
     const outageMs = context.quick ? 2_000 : OUTAGE_MS;
     const results: Result[] = [];
-    for (const load of ['churn', 'sweep'] as const) {
+    const loads = (['churn', 'sweep'] as const).filter((load) => context.only === null || context.only === load);
+    if (loads.length === 0) throw new UsageError(`--only must be churn or sweep, current value is ${context.only}`);
+    for (const load of loads) {
       // A sweep is done when nine tenths of the outage are over.
       const perSecond = load === 'churn' ? CHANGES_PER_SECOND : pods.sweep / ((0.9 * outageMs) / 1000);
       const cluster = await startChangingCluster(context, { pods: pods[load], perSecond, changes: 1, history: 500_000 });
@@ -137,7 +140,7 @@ export const outage: Bench = {
         })),
         {
           name: 'writes in the busiest second while storage was gone, of those in a second before, worst case of churn',
-          value: Math.max(...churned.map((one) => Math.max(...one.callsGone) / one.callsBefore)),
+          value: Math.max(0, ...churned.map((one) => Math.max(...one.callsGone) / one.callsBefore)),
           unit: 'times',
         },
       ],

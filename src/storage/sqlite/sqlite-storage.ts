@@ -55,9 +55,6 @@ export interface SqliteStorageOptions {
  * A write that comes after a quiet time does not wait at all: what counts is how often the thread is woken, not how long each write was held.
  */
 export const LINGER_MS = 10;
-
-/** Rows for each page of the index: about 4 ms of the calling thread. */
-const INDEX_PAGE = 2_000;
 /** A thread that could not be started again is tried anew after so long, by the next write. */
 const REOPEN_AFTER_MS = 1_000;
 
@@ -152,13 +149,8 @@ class SqliteStorage implements Storage {
   }
 
   async *index(kind: KindId, scope: Scope): AsyncGenerator<readonly IndexRow[], void, undefined> {
-    let after: ObjectKey | null = null;
-    for (;;) {
-      const page = this.#reader.indexPage({ cluster: this.#options.cluster, kind, scope, after, limit: INDEX_PAGE });
+    for (const page of this.#reader.indexPages({ cluster: this.#options.cluster, kind, scope })) {
       if (page.length > 0) yield page;
-      const last = page.at(-1);
-      if (page.length < INDEX_PAGE || last === undefined) return;
-      after = last.key;
       // Reading is synchronous: sockets and timers get their turn between pages.
       await new Promise((resolve) => setImmediate(resolve));
     }
