@@ -17,13 +17,15 @@ export const TEXT_TYPE = 'text/plain; charset=utf-8';
 export async function send(response: ServerResponse, reply: Reply, effects: readonly Effect[], clock: Clock): Promise<void> {
   const wrong = effects.find((effect) => effect.type === 'wrong-body');
   const slow = effects.find((effect) => effect.type === 'slow-body');
-  const body = Buffer.from(wrong === undefined ? reply.text : wrongText(reply.text, wrong.form));
+  const text = wrong === undefined ? reply.text : wrongText(reply.text, wrong.form);
   const contentType = wrong?.form === 'html' ? 'text/html' : reply.contentType;
-  response.writeHead(reply.status, { 'Content-Type': contentType, 'Content-Length': body.length, ...reply.headers });
+  response.writeHead(reply.status, { 'Content-Type': contentType, 'Content-Length': Buffer.byteLength(text), ...reply.headers });
   if (slow === undefined) {
-    response.end(body);
+    // A text travels with its headers in one write, bytes in a second.
+    response.end(text);
     return;
   }
+  const body = Buffer.from(text);
   response.flushHeaders();
   for (let at = 0; at < body.length && !response.destroyed; at += slow.bytes) {
     response.write(body.subarray(at, at + slow.bytes));

@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { DatabaseSync } from 'node:sqlite';
+import { isLoopback } from '../config/listen.ts';
 import { systemClock } from '../kit/clock.ts';
 import type { Clock } from '../kit/clock.ts';
 import { type Random, seededRandom } from '../kit/random.ts';
@@ -17,7 +18,7 @@ import { WatchBus } from './watch-bus.ts';
 import { Writer } from './writer.ts';
 
 export interface BcsStorageOptions {
-  /** Default 127.0.0.1. Whoever names another address has made sure that it is guarded (access.ts). */
+  /** Default 127.0.0.1. An address that is not loopback needs TLS, and a client authority or a token. */
   readonly host?: string | undefined;
   /** Default 0: a free one. */
   readonly port?: number | undefined;
@@ -60,9 +61,12 @@ export interface BcsStorage {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Starts the storage service of specs/bcs-k8s-watch.md section 3 over SQLite; resolves when it listens. Rejects with the socket's error, or a StorageError. */
+/** Starts the storage service of specs/bcs-k8s-watch.md section 3 over SQLite; resolves when it listens. Rejects with the socket's error, a StorageError or a UsageError. */
 export async function startBcsStorage(options: BcsStorageOptions = {}): Promise<BcsStorage> {
   const { host = '127.0.0.1', clock = systemClock, tls, onWrite } = options;
+  if (!isLoopback({ host, port: 0 }) && (tls === undefined || (tls.ca === undefined && options.token === undefined))) {
+    throw new UsageError(`Cannot serve on ${host}: anything but loopback needs "tls", and "tls.ca" or "token". Use 127.0.0.1, or give these.`);
+  }
   const random = options.random ?? seededRandom(1);
   const faults = new Faults(random);
   faults.setLatency(options.faults?.latencyMs ?? 0, options.faults?.jitterMs ?? 0);

@@ -55,12 +55,11 @@ ${FAULT_NAMES.replace(/(.{1,110})(?: |$)/g, '$1\n').trim()}.
   positionals: { min: 0, max: 0 },
   async run(parsed, context) {
     const listen = parsed.text('listen') ?? DEFAULT_LISTEN;
-    const options = storageOptions(parsed, listen);
-    const server = await startBcsStorage(options).catch((cause: unknown): never => {
+    const server = await startBcsStorage(storageOptions(parsed, listen)).catch((cause: unknown): never => {
       const { syscall, code } = cause as { readonly syscall?: unknown; readonly code?: unknown };
       throw (syscall === 'listen' || syscall === 'getaddrinfo') && typeof code === 'string' ? listenFailure(listen, code) : cause;
     });
-    context.stdout(`serving ${options.path} at ${server.url}/bcsstorage/v1\n`);
+    context.stdout(`serving ${parsed.text('storage') ?? DEFAULT_STORAGE} at ${server.url}/bcsstorage/v1\n`);
     await new Promise<void>((resolve) => {
       if (context.signal.aborted) resolve();
       context.signal.addEventListener('abort', () => resolve(), { once: true });
@@ -74,7 +73,7 @@ ${FAULT_NAMES.replace(/(.{1,110})(?: |$)/g, '$1\n').trim()}.
 };
 
 /** Throws UsageError. */
-function storageOptions(parsed: Parsed, listen: string): BcsStorageOptions & { readonly path: string } {
+function storageOptions(parsed: Parsed, listen: string): BcsStorageOptions {
   const address = parseListen(listen);
   if (address === null) throw new UsageError(`--listen must be HOST:PORT, found "${listen}". For example ${DEFAULT_LISTEN}, or [::1]:8090.`);
   const tls = tlsOptions(parsed);

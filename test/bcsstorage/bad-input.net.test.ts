@@ -144,6 +144,12 @@ describe('guarded', () => {
     }
   });
 
+  test.each(['0.0.0.0', '::', 'some.host'])('%s is refused in the open', async (host) => {
+    await expect(startBcsStorage({ host })).rejects.toThrow(/anything but loopback needs "tls", and "tls.ca" or "token"/);
+    await expect(startBcsStorage({ host, token: () => 'x' })).rejects.toThrow(/anything but loopback/);
+    await expect(startBcsStorage({ host, tls: { cert: 'x', key: 'y' } })).rejects.toThrow(/anything but loopback/);
+  });
+
   test('a certificate that is none is named, before anything is opened', async () => {
     await expect(startBcsStorage({ tls: { cert: 'x', key: 'y' } })).rejects.toThrow(/The certificate and its key cannot be used: /);
   });
