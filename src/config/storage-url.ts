@@ -48,6 +48,8 @@ export interface BcsAddress {
   readonly prefix: string;
 }
 
+/** A name or an address, and perhaps a port; no scheme again. */
+const ENDPOINT = /^(?:[^\s:/[\]]+|\[[0-9a-fA-F:.]+\])(?::[0-9]+)?$/;
 const BCS_EXAMPLE = 'For example bcs+http://storage-1:50024,storage-2:50024 or bcs+https://storage.example:50024.';
 
 /** Takes `bcs+http://h1:p,h2:p/prefix` apart. */
@@ -64,7 +66,7 @@ export function parseBcsUrl(url: string): BcsAddress | { readonly rule: string; 
   const origins: string[] = [];
   for (const host of hosts.split(',')) {
     const text = `${scheme}://${host.trim()}`;
-    if (host.trim() === '' || !URL.canParse(text)) return { rule: `must name endpoints as HOST:PORT, not "${host.trim()}"`, fix: BCS_EXAMPLE };
+    if (!ENDPOINT.test(host.trim()) || !URL.canParse(text)) return { rule: `must name endpoints as HOST:PORT, not "${host.trim()}"`, fix: BCS_EXAMPLE };
     origins.push(new URL(text).origin);
   }
   if (new Set(origins).size < origins.length) return { rule: 'must name each endpoint once', fix: BCS_EXAMPLE };
