@@ -24,7 +24,12 @@ import type { Web } from './web/server.ts';
 export interface AppOptions {
   readonly config: Config;
   /** The file behind `config`, to be followed; null when there is none. */
-  readonly file: { readonly path: string; readonly text: string; readonly flags: ConfigFlags } | null;
+  readonly file: {
+    readonly path: string;
+    readonly text: string;
+    readonly read?: ((path: string) => Promise<string>) | undefined;
+    readonly flags: ConfigFlags;
+  } | null;
   readonly credentials: Credentials;
   readonly clock: Clock;
   readonly random: Random;

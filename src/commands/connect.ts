@@ -7,10 +7,10 @@ import { UsageError } from '../model/errors.ts';
 import { VERSION } from '../model/version.ts';
 import type { CommandContext, Parsed } from './command.ts';
 
-/** The cluster that the command line means (CLUSTER_OPTIONS). */
-export function credentialsOf(parsed: Parsed, context: CommandContext): Promise<Credentials> {
+/** The cluster that the command line means (CLUSTER_OPTIONS); `kubeconfig` is for a configuration that names its own. */
+export function credentialsOf(parsed: Parsed, context: CommandContext, kubeconfig = parsed.text('kubeconfig')): Promise<Credentials> {
   return loadCredentials({
-    kubeconfig: parsed.text('kubeconfig'),
+    kubeconfig,
     context: parsed.text('context'),
     env: context.env,
     home: context.home,
@@ -19,8 +19,8 @@ export function credentialsOf(parsed: Parsed, context: CommandContext): Promise<
 }
 
 /** Asks that cluster which kinds it has; an error says what to do. */
-export async function discoverOnce(parsed: Parsed, context: CommandContext): Promise<Discovery> {
-  const cluster = createCluster({ credentials: await credentialsOf(parsed, context), clock: systemClock, version: VERSION });
+export async function discoverOnce(parsed: Parsed, context: CommandContext, kubeconfig = parsed.text('kubeconfig')): Promise<Discovery> {
+  const cluster = createCluster({ credentials: await credentialsOf(parsed, context, kubeconfig), clock: systemClock, version: VERSION });
   try {
     return await cluster.discover(context.signal);
   } catch (cause) {

@@ -11,6 +11,7 @@ import type { OptionTable } from './command.ts';
 /** Options of the commands that talk to a running mirror. */
 export const RUNNING_MIRROR_OPTIONS: OptionTable = {
   config: { type: 'string', value: 'FILE', help: 'The configuration of the mirror: its address, and certificate and token where it needs them.' },
+  filter: { type: 'string', value: 'FILE', help: 'The filter.json that belongs to a bcs-k8s-watch.json. Default: the one it names.' },
   listen: { type: 'string', value: 'HOST:PORT', help: 'Where the mirror listens. Default: that of the configuration, else 127.0.0.1:8080.' },
 };
 

@@ -2,7 +2,7 @@ import { roleFor } from '../config/rbac.ts';
 import { compileRules } from '../config/rules.ts';
 import { CLUSTER_OPTIONS, type Command } from './command.ts';
 import { discoverOnce } from './connect.ts';
-import { MIRROR_OPTIONS, readConfig } from './session.ts';
+import { kubeconfigOf, MIRROR_OPTIONS, readConfig } from './session.ts';
 
 export const rbac: Command = {
   name: 'rbac',
@@ -15,21 +15,21 @@ the cluster has and the rules ask for.
   kubefold rbac --config kubefold.yaml | kubectl apply -f -
   kubefold rbac --from-cluster --kinds pods,deployments.apps`,
   options: {
-    ...Object.fromEntries(Object.entries(MIRROR_OPTIONS).filter(([name]) => ['config', 'kinds', 'namespace'].includes(name))),
+    ...Object.fromEntries(Object.entries(MIRROR_OPTIONS).filter(([name]) => ['config', 'filter', 'kinds', 'namespace'].includes(name))),
     ...CLUSTER_OPTIONS,
     'from-cluster': { type: 'boolean', help: 'Asks the cluster which kinds it has. Default: only the configuration is read.' },
     name: { type: 'string', value: 'NAME', help: 'Name of the ClusterRole. Default kubefold.' },
   },
   positionals: { min: 0, max: 0 },
   async run(parsed, context) {
-    const { config } = await readConfig(parsed);
+    const { config, imported } = await readConfig(parsed);
     const rules = compileRules(config);
     const name = parsed.text('name') ?? 'kubefold';
     if (!parsed.flag('from-cluster')) {
       context.stdout(roleFor(null, rules, { name }));
       return 0;
     }
-    context.stdout(roleFor((await discoverOnce(parsed, context)).kinds, rules, { name }));
+    context.stdout(roleFor((await discoverOnce(parsed, context, kubeconfigOf(parsed, imported))).kinds, rules, { name }));
     return 0;
   },
 };

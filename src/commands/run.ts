@@ -11,7 +11,9 @@ rule asks for them. Stop it with Ctrl-C: what is under way is written first.
 
   kubefold run                                      the current kubeconfig into ./kubefold.db
   kubefold run --once --kinds pods,deployments.apps one exact copy, then exit 0
-  kubefold run --config kubefold.yaml               tuned by a file, which is followed`,
+  kubefold run --config kubefold.yaml               tuned by a file, which is followed
+  kubefold run --config bcs-k8s-watch.json --filter filter.json
+                                                    in the place of bcs-k8s-watch`,
   options: {
     ...MIRROR_OPTIONS,
     ...CLUSTER_OPTIONS,

@@ -2,19 +2,22 @@ import { createApp, type App } from '../app.ts';
 import { loadCredentials } from '../cluster/credentials.ts';
 import { type ConfigFlags, loadConfig } from '../config/load.ts';
 import { redactUrl } from '../config/storage-url.ts';
+import type { Imported } from '../config/bcs/import.ts';
 import type { Config } from '../config/schema.ts';
-import { readConfigFile } from '../config/watch-file.ts';
 import { systemClock } from '../kit/clock.ts';
 import { createLogger } from '../kit/log.ts';
 import { systemRandom } from '../kit/random.ts';
 import { type KindStatus, type MirrorStatus, refused } from '../model/status.ts';
+import { UsageError } from '../model/errors.ts';
+import { readConfiguration } from './bcs-files.ts';
 import type { CommandContext, OptionTable, Parsed } from './command.ts';
 import { LiveLine } from './live-line.ts';
 import { statusLine } from './status-line.ts';
 
 /** Options that decide what is mirrored, where to, and how it is shown. */
 export const MIRROR_OPTIONS: OptionTable = {
-  config: { type: 'string', value: 'FILE', help: 'The configuration (YAML), followed while running. See kubefold config print.' },
+  config: { type: 'string', value: 'FILE', help: 'The configuration (YAML), followed while running. See kubefold config print. Or bcs-k8s-watch.json.' },
+  filter: { type: 'string', value: 'FILE', help: 'The filter.json that belongs to a bcs-k8s-watch.json. Default: the one it names.' },
   storage: { type: 'string', value: 'URL', help: 'Where the copy lives. Default sqlite:./kubefold.db.' },
   kinds: { type: 'string', multiple: true, value: 'KINDS', help: 'Mirror only these kinds: pods,deployments.apps; globs allowed.' },
   namespace: { type: 'string', short: 'n', multiple: true, value: 'NS', help: 'Mirror only this namespace.' },
@@ -37,12 +40,46 @@ export function configFlags(parsed: Parsed): ConfigFlags {
   };
 }
 
-/** The effective configuration of a command line: its file, if any, and its flags. */
-export async function readConfig(parsed: Parsed): Promise<{ readonly config: Config; readonly file: { readonly path: string; readonly text: string } | null }> {
+/** A configuration file, read; `read` gives a later version of it. */
+interface ReadFile {
+  readonly path: string;
+  readonly text: string;
+  readonly read: (path: string) => Promise<string>;
+}
+
+/** The effective configuration of a command line: its file, if any, and its flags. Two files of bcs-k8s-watch are `imported`. */
+export async function readConfig(parsed: Parsed): Promise<{ readonly config: Config; readonly file: ReadFile | null; readonly imported: Imported | null }> {
   const path = parsed.text('config');
-  const text = path === undefined ? null : await readConfigFile(path);
-  const config = loadConfig({ text, file: path ?? 'the command line', flags: configFlags(parsed) });
-  return { config, file: path === undefined || text === null ? null : { path, text } };
+  const flags = configFlags(parsed);
+  if (path === undefined) {
+    if (parsed.text('filter') !== undefined) throw new UsageError('--filter belongs to a bcs-k8s-watch.json: name that with --config.');
+    return { config: loadConfig({ text: null, file: 'the command line', flags }), file: null, imported: null };
+  }
+  const again = (): ReturnType<typeof readConfiguration> =>
+    readConfiguration(path, parsed.text('filter'), { storage: flags.storage !== undefined, clusterName: flags.clusterName !== undefined });
+  const { text, imported } = await again();
+  const config = loadConfig({ text, file: imported === null ? path : `${path}, converted`, flags });
+  return { config, file: { path, text, read: async () => (await again()).text }, imported };
+}
+
+/** The kubeconfig of the command line, else the one that bcs-k8s-watch was told. */
+export function kubeconfigOf(parsed: Parsed, imported: Imported | null): string | undefined {
+  const given = parsed.text('kubeconfig');
+  if (given !== undefined || imported === null) return given;
+  if (imported.master !== '') {
+    throw new UsageError(
+      `k8s.master is "${imported.master}", and kubefold reads a kubeconfig: name one with --kubeconfig. kubefold config import-bcs prints one that says the same.`,
+    );
+  }
+  return imported.kubeconfig === '' ? undefined : imported.kubeconfig;
+}
+
+function logImport(imported: Imported, log: { info(message: string, fields?: object): void; warn(message: string, fields?: object): void }): void {
+  log.info('the configuration is one of bcs-k8s-watch: converted, and followed with its filter file. kubefold config import-bcs shows what it became');
+  for (const { key, type, text } of imported.notes) {
+    if (type === 'lost') log.warn('setting not carried over', { key, why: text });
+    else log.info('setting carried over, not quite the same', { key, how: text });
+  }
 }
 
 /**
@@ -55,7 +92,7 @@ export async function mirrorSession(
   context: CommandContext,
   extra: { readonly once: boolean; readonly kubeconfig?: string; readonly flags?: ConfigFlags; readonly greeting?: (app: App) => string },
 ): Promise<number> {
-  const { file, config: read } = await readConfig(parsed);
+  const { file, config: read, imported } = await readConfig(parsed);
   const flags = { ...configFlags(parsed), ...extra.flags };
   const config = extra.flags === undefined ? read : loadConfig({ text: file?.text ?? null, file: file?.path ?? 'the command line', flags });
   const live = context.isTerminal && config.log.format !== 'json' ? new LiveLine(context.stderr, () => process.stderr.columns ?? 100) : null;
@@ -64,12 +101,13 @@ export async function mirrorSession(
   const log = await createLogger({ level: config.log.level, format, write });
   const clock = systemClock;
   const credentials = await loadCredentials({
-    kubeconfig: extra.kubeconfig ?? parsed.text('kubeconfig'),
+    kubeconfig: extra.kubeconfig ?? kubeconfigOf(parsed, imported),
     context: parsed.text('context'),
     env: context.env,
     home: context.home,
     clock,
   });
+  if (imported !== null) logImport(imported, log);
   const app = await createApp({
     config,
     file: file === null ? null : { ...file, flags },

@@ -11,7 +11,7 @@ import { CLUSTER_OPTIONS, type Command } from './command.ts';
 import { credentialsOf } from './connect.ts';
 import { KnownDifferences } from './known-differences.ts';
 import { MirrorClient, RUNNING_MIRROR_OPTIONS } from './mirror-client.ts';
-import { MIRROR_OPTIONS, readConfig } from './session.ts';
+import { kubeconfigOf, MIRROR_OPTIONS, readConfig } from './session.ts';
 
 export const verify: Command = {
   name: 'verify',
@@ -32,9 +32,9 @@ Exit code 0: equal. 1: different, each difference is listed. 2: could not tell.`
   },
   positionals: { min: 0, max: 0 },
   async run(parsed, context) {
-    const { config } = await readConfig(parsed);
+    const { config, imported } = await readConfig(parsed);
     const clock = systemClock;
-    const credentials = await credentialsOf(parsed, context);
+    const credentials = await credentialsOf(parsed, context, kubeconfigOf(parsed, imported));
     const clusterName = clusterNameFrom(config, credentials.contextName);
     const reader = openReader(config.storage.url, config.storage);
     const cluster = createCluster({ credentials, clock, version: VERSION });

@@ -22,14 +22,14 @@ export function configVersion(text: string): string {
   return hash('sha256', text, 'hex').slice(0, 12);
 }
 
-/** The text of a configuration file; UsageError when it cannot be read or is no configuration by its size. */
-export async function readConfigFile(path: string): Promise<string> {
+/** The text of a configuration file; UsageError when it cannot be read or is no configuration by its size. `words` are for files of another kind. */
+export async function readConfigFile(path: string, words = { name: `the configuration ${path}`, fix: 'Name a readable file with --config.' }): Promise<string> {
   try {
     const file = await open(path, 'r');
     try {
       const { size } = await file.stat();
       if (size > LARGEST_FILE)
-        throw new UsageError(`${path} has ${size} bytes; a configuration has at most ${LARGEST_FILE}. Name the right file with --config.`);
+        throw new UsageError(`${path} has ${size} bytes; a configuration has at most ${LARGEST_FILE}. ${words.fix.replace('a readable', 'the right')}`);
       return await file.readFile('utf8');
     } finally {
       await file.close();
@@ -45,7 +45,7 @@ export async function readConfigFile(path: string): Promise<string> {
           : code === 'EISDIR'
             ? 'it is a directory'
             : messageOf(cause);
-    throw new UsageError(`Cannot read the configuration ${path}: ${why}. Name a readable file with --config.`);
+    throw new UsageError(`Cannot read ${words.name}: ${why}. ${words.fix}`);
   }
 }
 
@@ -57,12 +57,14 @@ export async function readConfigFile(path: string): Promise<string> {
 export async function followConfigFile(options: {
   readonly path: string;
   readonly text: string;
+  /** Gives the text of a version, where it is more than the content of the file. Throws UsageError. Default readConfigFile. */
+  readonly read?: ((path: string) => Promise<string>) | undefined;
   readonly flags?: ConfigFlags;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly onUpdate: (update: ConfigUpdate) => void;
 }): Promise<void> {
-  const { path, clock, signal, onUpdate } = options;
+  const { path, clock, signal, onUpdate, read = readConfigFile } = options;
   /** The text last reported, or the message of the last failure to read. */
   let known = options.text;
   const naps = new Naps(clock, signal);
@@ -71,12 +73,12 @@ export async function followConfigFile(options: {
     while (!signal.aborted) {
       await naps.nap(POLL_MS);
       if (signal.aborted) return;
-      let seen = await attempt(path);
+      let seen = await attempt(path, read);
       if (seen.content === known) continue;
       for (let tries = 0; tries < LONGEST_SETTLE_TRIES; tries++) {
         await clock.sleep(SETTLE_MS, signal);
         if (signal.aborted) return;
-        const again = await attempt(path);
+        const again = await attempt(path, read);
         if (again.content === seen.content) break;
         seen = again;
       }
@@ -91,9 +93,9 @@ export async function followConfigFile(options: {
 
 type Attempt = { readonly content: string; readonly error: UsageError | null };
 
-async function attempt(path: string): Promise<Attempt> {
+async function attempt(path: string, read: (path: string) => Promise<string>): Promise<Attempt> {
   try {
-    return { content: await readConfigFile(path), error: null };
+    return { content: await read(path), error: null };
   } catch (cause) {
     const error = cause instanceof UsageError ? cause : new UsageError(messageOf(cause));
     return { content: `\0${error.message}`, error };
