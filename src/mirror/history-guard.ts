@@ -45,16 +45,25 @@ export function brokenHistory(before: HistoryMark, now: HistoryMark): string | n
   return null;
 }
 
+export interface HistoryGuardOptions {
+  readonly cluster: Cluster;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly onBroken: () => void;
+  /** How far the watch of namespaces has got, null when nobody watches them: it may be further than the last look, when looks fail. */
+  readonly delivered: () => Revision | null;
+}
+
 /**
  * Notices that etcd was wiped or restored while watches are open: the watch of an old revision is answered with 200 and silence, for ever
  * (seen on a real API server), and no event will ever say so. Looks once a minute and after every reconnect.
  */
 export class HistoryGuard {
-  readonly #options: { readonly cluster: Cluster; readonly clock: Clock; readonly log: Logger; readonly onBroken: () => void };
+  readonly #options: HistoryGuardOptions;
   #before: HistoryMark = { identity: null, revision: null };
   readonly #alarm: Alarm;
 
-  constructor(options: { readonly cluster: Cluster; readonly clock: Clock; readonly log: Logger; readonly onBroken: () => void }) {
+  constructor(options: HistoryGuardOptions) {
     this.#options = options;
     this.#alarm = new Alarm(options.clock);
   }
@@ -80,8 +89,9 @@ export class HistoryGuard {
       await this.#alarm.wait(CHECK_EVERY_MS, signal);
       if (signal.aborted) return;
       try {
+        const before = { ...this.#before, revision: newest(this.#before.revision, this.#options.delivered()) };
         const now = await this.#look(signal);
-        const why = brokenHistory(this.#before, now);
+        const why = brokenHistory(before, now);
         this.#before = { identity: now.identity ?? this.#before.identity, revision: now.revision ?? this.#before.revision };
         if (why !== null) {
           log.error('everything is listed anew', { reason: why });
@@ -114,4 +124,8 @@ export class HistoryGuard {
       );
     return { identity, revision };
   }
+}
+
+function newest(a: Revision | null, b: Revision | null): Revision | null {
+  return a === null || (b !== null && compareRevisions(b, a) > 0) ? b : a;
 }

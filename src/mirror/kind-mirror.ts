@@ -29,6 +29,7 @@ import type { KindMirrorOptions } from './kind-mirror-options.ts';
 import { isAheadOfItsObject } from './newest-row.ts';
 import { beginningOf, rulesOf } from './resume.ts';
 import { scanObject } from './scan-object.ts';
+import { SecondLook } from './second-look.ts';
 
 const HISTORY_WENT_BACK = { list: 'regressed', why: 'the newest row is newer than its object: the history of the cluster went back' } as const;
 const LISTS_FIRST = { list: 'first', why: 'a whole list was asked for' } as const;
@@ -49,6 +50,7 @@ export class KindMirror {
   readonly #gate: StorageGate;
   readonly #workers: WorkerPool;
   readonly #refill: Refill;
+  readonly #secondLook: SecondLook;
   readonly #reflectors = new Map<Scope, Reflector>();
   readonly #delivery: Delivery;
   readonly #status = new Map<Scope, ReflectorStatus>();
@@ -75,6 +77,7 @@ export class KindMirror {
     const writeTimes = new WriteTimes();
     this.held = new HeldDeletions({ kind: this.id, cache: this.cache, queue: this.queue, rule: options.fence, clock, log: this.#log });
     const common = { kind: this.kind, cache: this.cache, queue: this.queue, clock, log: this.#log };
+    this.#secondLook = new SecondLook({ ...common, cluster });
     this.#refill = new Refill({
       ...common,
       random,
@@ -111,6 +114,7 @@ export class KindMirror {
       parked: this.parked,
       events: metrics,
       writeTimes,
+      onStale: (refused) => this.#secondLook.request(refused),
       readAgain: (key) => this.#refill.request(key),
       isCrowded: () => options.pool.usedBytes > options.pool.limitBytes * LIST_SHARE,
       records: () => this.#records(),
@@ -138,6 +142,7 @@ export class KindMirror {
     this.#workers.minIntervalMs = plan.minIntervalSeconds * 1000;
     this.#workers.resize(plan.workers);
     this.#spawn(this.#refill.run(this.#ending.signal));
+    this.#spawn(this.#secondLook.run(this.#ending.signal));
     for (const scope of plan.scopes) this.#spawn(this.#follow(scope, records.get(scope)));
     // Once at every start: this may be a newer program, or a database with other limits.
     for (const { key } of parked) if (this.cache.retry(key, clock.now())) this.queue.add(key, BACKGROUND);

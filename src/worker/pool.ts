@@ -5,6 +5,7 @@ import type { Logger } from '../kit/log.ts';
 import type { Kind } from '../model/kind.ts';
 import { kindId } from '../model/kind.ts';
 import type { ObjectKey } from '../model/key.ts';
+import type { ObjectMeta } from '../model/object.ts';
 import type { Outcome } from '../model/outcome.ts';
 import { messageOf } from '../model/errors.ts';
 import type { WorkQueue } from '../queue/queue.ts';
@@ -37,6 +38,8 @@ export interface WorkerPoolOptions {
   readonly events: WorkerEvents;
   /** Samples that wait to become durable. */
   readonly writeTimes: WriteTimes;
+  /** Storage refused a put as older than what it knows. */
+  readonly onStale?: ((refused: ObjectMeta) => void) | undefined;
   /** Asks for the JSON of an object that was let go; whoever reads it adds the key again. */
   readonly readAgain: (key: ObjectKey) => void;
   /** Whether bodies that wait take up so much room that one which cannot be written soon should be let go. */
@@ -322,6 +325,7 @@ export class WorkerPool {
       if (writtenAt !== null) events.writtenToStored(Math.max(0, clock.wall() - writtenAt) / 1000);
     }
     cache.settle(taken, now, state, outcome.kind === 'stale' ? 'newer' : 'as taken');
+    if (write.type === 'put' && outcome.kind === 'stale') this.#options.onStale?.(write.meta);
     parked.release(key);
     queue.forget(key);
     return 0;

@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
-import { brokenHistory } from '../../src/mirror/history-guard.ts';
+import type { Cluster } from '../../src/cluster/cluster.ts';
+import { silentLogger } from '../../src/kit/log.ts';
+import { brokenHistory, HistoryGuard } from '../../src/mirror/history-guard.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 
 test('a history that goes on is not broken, also while parts of it may not be read', () => {
   expect(brokenHistory({ identity: null, revision: null }, { identity: 'a', revision: '5' })).toBeNull();
@@ -14,4 +17,30 @@ test('another uid of kube-system, or a revision that went back, breaks it', () =
     'the history of the cluster went back from revision 1005 to 205',
   );
   expect(brokenHistory({ identity: null, revision: '1005' }, { identity: null, revision: '205' })).toContain('went back');
+});
+
+test('a history that went back is noticed also when the watch got further than the last look that succeeded', async () => {
+  const clock = new ManualClock();
+  let revision = '100';
+  let broken = 0;
+  let delivered: string | null = null;
+  const cluster = {
+    identity: async () => 'a',
+    list: async (_kind: unknown, _scope: unknown, _query: unknown, sink: (chunk: Uint8Array) => void) =>
+      sink(Buffer.from(`{"kind":"NamespaceList","apiVersion":"v1","metadata":{"resourceVersion":"${revision}"},"items":[]}`)),
+  } as unknown as Cluster;
+  const guard = new HistoryGuard({ cluster, clock, log: silentLogger, onBroken: () => void broken++, delivered: () => delivered });
+  const ending = new AbortController();
+  await guard.begin(ending.signal);
+  const running = guard.run(ending.signal);
+  delivered = '500';
+  revision = '600';
+  await clock.advanceAsync(60_000);
+  expect(broken).toBe(0);
+  delivered = '900';
+  revision = '700';
+  await clock.advanceAsync(60_000);
+  expect(broken).toBe(1);
+  ending.abort();
+  await running;
 });

@@ -20,6 +20,7 @@ const database = dir.file('copy.db');
 let plane: ControlPlane;
 let gate: TcpGate;
 let kubeconfig: string;
+let flags: readonly string[];
 let mirror: MirrorProcess;
 let churn: Churn | null = null;
 
@@ -31,7 +32,10 @@ beforeAll(async () => {
   gate = await TcpGate.open(Number(new URL(plane.url).port));
   kubeconfig = dir.file('kubeconfig');
   writeFileSync(kubeconfig, gate.kubeconfig(plane.kubeconfig()));
-  mirror = await MirrorProcess.startReady({ kubeconfig, database });
+  // The last test wipes the cluster, which the fence would hold for a person to see.
+  writeFileSync(dir.file('kubefold.yaml'), 'fence: { maxDeleteShare: 1 }\n');
+  flags = ['--config', dir.file('kubefold.yaml')];
+  mirror = await MirrorProcess.startReady({ kubeconfig, database, flags });
 });
 
 afterEach(async () => {
@@ -150,7 +154,7 @@ test('killed in churn and started again on the same file, every row is exact and
   await plane.kubectl(['create', 'service', 'clusterip', 'ground', '--tcp=81']);
   await plane.kubectl(['delete', 'islands.demo.example.com', '--all']);
   await until('there is more churn', () => (churn?.changes ?? 0) > killedAt + 100);
-  mirror = await MirrorProcess.start({ kubeconfig, database });
+  mirror = await MirrorProcess.start({ kubeconfig, database, flags });
   await until('there is churn during the start', () => (churn?.changes ?? 0) > killedAt + 200);
   await churn.stop();
   await mirror.ready();
@@ -190,7 +194,7 @@ test('stopped in order and started again with nothing changed, no object is writ
   await mirror.provesExact(plane);
   await mirror.stop();
   const before = writtenRows();
-  mirror = await MirrorProcess.startReady({ kubeconfig, database });
+  mirror = await MirrorProcess.startReady({ kubeconfig, database, flags });
   await mirror.provesExact(plane);
   expect(rewritten(before)).toEqual([]);
   // Only what moves by itself: statuses of nodes, events that expire.
@@ -238,7 +242,7 @@ test('events, which get no bookmarks, are followed over a compaction while their
 });
 
 test('a second kubefold on the same file is refused with a clear message and harms nothing', async () => {
-  const second = MirrorProcess.start({ kubeconfig, database });
+  const second = MirrorProcess.start({ kubeconfig, database, flags });
   await expect(second).rejects.toThrow(/it is being written by process \d+.*Stop that one, or name another file/);
   await apply(plane, [configMap('still-alone', { a: 'b' })]);
   await mirror.provesExact(plane);
