@@ -238,7 +238,8 @@ export class ObjectCache implements CacheReader {
         state.objects++;
       }
       const quiet = content !== null && content === entry.content && entry.uid === meta.uid;
-      entry.uid = meta.uid;
+      // Another string of the same text would be kept beside that of storedUid: 56 bytes a key while it waits.
+      if (entry.uid !== meta.uid) entry.uid = meta.uid;
       entry.revision = meta.revision;
       if (quiet && entry.pending === null && entry.settled !== null) {
         entry.settled = meta.revision;

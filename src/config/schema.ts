@@ -210,7 +210,7 @@ export const configSchema = v.strictObject(
       ),
       pendingBytes: bytes(
         DEFAULTS.pendingBytes,
-        'Bound of the bodies that wait to be written; past it they are read again from the API server. Size; default 128MiB.',
+        'Bound of what waits to be written: half for bodies, which past it are read again from the API server, half for their keys. Size; default 128MiB.',
       ),
     }),
     secrets: section('How Secret values are replaced, where a rule mirrors Secrets. Needs a restart.', {

@@ -1,5 +1,5 @@
 import { Auditor } from '../audit/auditor.ts';
-import { SlabPool } from '../cache/body-pool.ts';
+import { BODIES_SHARE, SlabPool } from '../cache/body-pool.ts';
 import type { Discovery } from '../cluster/cluster.ts';
 import { readSecretKey } from '../config/secret-key.ts';
 import type { KindPlan } from '../config/plan.ts';
@@ -29,11 +29,6 @@ const DISCOVER_AFTER_CHANGE_MS = [300, 2_000, 6_000];
 const RECONCILE_RETRY_MS = 5_000;
 const FLUSH_EVERY_MS = 5_000;
 const CONNECT_BACKOFF = { baseMs: 800, capMs: 30_000, jitter: 1 };
-/**
- * Of cache.pendingBytes. The rest is for what each key takes while it waits, 230 bytes (ticket, slots in maps, revision, position), and for V8's young
- * generation, which grows under load: with 100,000 dirty pods of 4 KB it was 22 and 13 MiB.
- */
-const BODIES_SHARE = 0.75;
 /** Their objects say which kinds there are. */
 const FOLLOWED: ReadonlySet<KindId> = new Set(['customresourcedefinitions.apiextensions.k8s.io', 'apiservices.apiregistration.k8s.io']);
 

@@ -88,6 +88,29 @@ describe('the pool of bodies', () => {
     expect(pool.usedBytes).toBeLessThanOrEqual(MiB / 2);
   });
 
+  test('the new state of an object takes the place of the old one, so that a pool of few objects does not fill up however often they change', () => {
+    const pool = new SlabPool(MiB);
+    const bodies = Array.from({ length: 12 }, (_, index) => ({ body: pool.store(filled(40_000, index)), value: index }));
+    for (let step = 0; step < 1_000; step++) {
+      const one = bodies[(step * 7) % 12];
+      if (one === undefined) throw new Error('unreachable');
+      one.body?.release();
+      one.value = step % 251;
+      one.body = pool.store(filled(40_000 - (step % 100), one.value));
+    }
+    expect(pool.usedBytes).toBe(MiB / 2);
+    for (const { body, value } of bodies) expect(body?.bytes().every((byte) => byte === value)).toBe(true);
+  });
+
+  test('memory beyond what is kept for reuse is given back at the release, not at the next garbage collection', () => {
+    const pool = new SlabPool(16 * MiB);
+    const bodies = Array.from({ length: 256 }, () => pool.store(filled(60_000, 1)));
+    const slabs = new Set(bodies.map((body) => body?.bytes().buffer as ArrayBuffer));
+    expect(slabs.size).toBe(64);
+    for (const body of bodies) body?.release();
+    expect([...slabs].filter((slab) => slab.detached)).toHaveLength(32);
+  });
+
   test('waiting for room ends with the reason of the abort', async () => {
     const pool = new SlabPool(256 * 1024);
     pool.store(filled(200_000, 1));
