@@ -25,7 +25,7 @@ describe('the command line', () => {
     ['an option without its value', ['run', '--storage'], /--storage.*See kubefold run --help/],
     ['an argument too many', ['run', 'pods'], /run takes 0 arguments.*found 1/],
     ['an argument too few', ['get'], /get takes .*KIND.*found 0/],
-    ['an unknown verb', ['config', 'chekc', 'x'], /config has no "chekc": use check, print or schema/],
+    ['an unknown verb', ['config', 'chekc', 'x'], /config has no "chekc": use check, print, schema or import-bcs/],
     ['a file that is not named', ['config', 'check'], /needs a FILE/],
     ['a number that is none', ['demo', '--pods', 'many'], /--pods must be a whole number from 0 to 1000000, found "many"/],
     ['a number out of range', ['hollow', '--port', '65536'], /--port must be a whole number from 0 to 65535, found "65536"/],

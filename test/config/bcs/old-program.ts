@@ -41,7 +41,8 @@ export type TestObject = Readonly<Record<string, unknown>> & {
 export function oldDecision(files: OldFiles, kind: Kind, isCustom: boolean, object: TestObject): OldDecision {
   const asCustom = isCustom && customIsWatched(files, kind) && inNamespace(files, kind, object) && isSelected(files, kind, object);
   if (asCustom) return { kept: true, object };
-  if (!builtInIsWatched(files, kind) || !inNamespace(files, kind, object) || !isSelected(files, kind, object) || isDropped(files, kind, object)) return { kept: false };
+  if (!builtInIsWatched(files, kind) || !inNamespace(files, kind, object) || !isSelected(files, kind, object) || isDropped(files, kind, object))
+    return { kept: false };
   const copy = structuredClone(object) as Record<string, unknown>;
   for (const masker of files.filter.resourceMaskers) {
     if (masker.kind !== kind.kind) continue;

@@ -27,8 +27,21 @@ const CUSTOM = [
 ].map(kindOf);
 const KINDS = [...BUILT_IN, ...CUSTOM];
 
-const VERSIONS = [...new Set(KINDS.map(({ group, version }) => (group === '' ? version : `${group}/${version}`))), 'apps/v1beta1', 'autoscaling/v1', 'extensions/v1beta1'];
-const CUSTOM_VERSIONS = ['example.com/v1', 'example.com/v2', 'types.kubefed.io/v1beta1', 'serving.example.dev/v1', 'gamedeployments.tkex.tencent.com', 'v1', 'apps/v1'];
+const VERSIONS = [
+  ...new Set(KINDS.map(({ group, version }) => (group === '' ? version : `${group}/${version}`))),
+  'apps/v1beta1',
+  'autoscaling/v1',
+  'extensions/v1beta1',
+];
+const CUSTOM_VERSIONS = [
+  'example.com/v1',
+  'example.com/v2',
+  'types.kubefed.io/v1beta1',
+  'serving.example.dev/v1',
+  'gamedeployments.tkex.tencent.com',
+  'v1',
+  'apps/v1',
+];
 const KIND_NAMES = [...new Set(KINDS.map(({ kind }) => kind)), 'ComponentStatus', 'Nothing'];
 const NAMESPACES = ['kube-system', 'default', 'team-a', 'team-b'];
 const NAMES = ['kubernetes', 'a', 'kube-proxy.1', 'kube-system', 'bcs-x', 'nginx-proxy-1', 'kubedns'];
@@ -112,7 +125,8 @@ function ourDecision(plan: KindPlan, object: TestObject): OldDecision {
   const inScope = plan.mirror && (plan.scopes.includes('') || plan.scopes.includes(namespace));
   const byLabels = plan.labelSelector === null || parseLabelSelector(plan.labelSelector).matches(labels);
   const byFields =
-    plan.fieldSelector === null || parseFieldSelector(plan.fieldSelector).matches((path) => (path === 'metadata.name' ? name : path === 'metadata.namespace' ? namespace : ''));
+    plan.fieldSelector === null ||
+    parseFieldSelector(plan.fieldSelector).matches((path) => (path === 'metadata.name' ? name : path === 'metadata.namespace' ? namespace : ''));
   if (!inScope || !byLabels || !byFields) return { kept: false };
   const transform = createTransform({ ...plan, ignoreChanges: [] }, { secretKey: new Uint8Array(32) });
   const done = transform?.apply(rawOf(object)) ?? { keep: true, source: rawOf(object) };
@@ -140,7 +154,8 @@ describe('the YAML of two old files', () => {
             if (expected.kept) kept++;
             if (expected.kept && JSON.stringify(expected.object) !== JSON.stringify(object)) masked++;
             // Not toEqual for each: a million of them take minutes.
-            if (JSON.stringify(found) !== JSON.stringify(expected)) expect({ kind, object: object.metadata, found }).toEqual({ kind, object: object.metadata, found: expected });
+            if (JSON.stringify(found) !== JSON.stringify(expected))
+              expect({ kind, object: object.metadata, found }).toEqual({ kind, object: object.metadata, found: expected });
           }
         }
       }),
@@ -158,7 +173,10 @@ describe('the YAML of two old files', () => {
     const entries = some(fc.array(fc.record({ groupVersion: word, resourceKinds: fc.array(word, { maxLength: 3 }) }), { maxLength: 2 }));
     const main = fc.record({
       default: fc.constant({ clusterID: 'BCS-K8S-1', hostIP: 'x' }),
-      watch_resource: fc.record({ namespace: some(fc.constantFrom('', 'a')), label_selectors: some(fc.dictionary(word, fc.constantFrom('a=b', ''), { maxKeys: 2 })) }),
+      watch_resource: fc.record({
+        namespace: some(fc.constantFrom('', 'a')),
+        label_selectors: some(fc.dictionary(word, fc.constantFrom('a=b', ''), { maxKeys: 2 })),
+      }),
       bcs: fc.record({
         'custom-storage-endpoints': fc.constantFrom('https://a:1', 'http://a:1, http://b:2/', 'https://gateway/api,https://gateway/api'),
         podQueueNum: some(fc.integer({ min: -5, max: 5000 })),
