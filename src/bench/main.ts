@@ -25,6 +25,10 @@ const BENCHES: Readonly<Record<string, { readonly summary: string; readonly load
     summary: 'storage gone for a minute under load: memory, attempts, and how soon the copy is exact again',
     load: async () => (await import('./outage.ts')).outage,
   },
+  bcs: {
+    summary: 'the storage service of bcs-k8s-watch, 87 ms away: writes a second, the published burst, a first sync, a restart',
+    load: async () => (await import('./bcs.ts')).bcs,
+  },
   audit: {
     summary: 'the continuous audit of 100,000 pods: its CPU, its requests, and what it says of an hour of changes',
     load: async () => (await import('./audit.ts')).audit,
@@ -75,7 +79,7 @@ ${rows.join('\n')}
   --rounds N    how often the contestants take turns; the median counts. Default 3.
   --pods N      instead of the number of pods that the question names
   --events N    the same for the events of ingest
-  --quick       restart, outage and audit: so small and short that figures say nothing, only that it works
+  --quick       restart, outage, audit and bcs: so small and short that figures say nothing, only that it works
   --only LOAD   outage: the cases of one load alone, churn or sweep
   --json FILE   writes the report as JSON, too
   --peers DIR   the folder of gomirror and goload, the client-go mirror and the load generator. Default: KUBEFOLD_PEERS.

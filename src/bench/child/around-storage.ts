@@ -85,6 +85,8 @@ function around(inner: Storage, write: Storage['write']): Storage {
     name: inner.name,
     cannot: inner.cannot,
     batchLimit: inner.batchLimit,
+    lanes: inner.lanes,
+    learn: (kinds) => inner.learn?.(kinds),
     open: () => inner.open(),
     write,
     index: (kind, scope) => inner.index(kind, scope),

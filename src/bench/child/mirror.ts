@@ -20,6 +20,8 @@ export interface MirrorChildOptions {
   readonly kinds: readonly string[];
   /** Storage is held back to this; absent: as it is. */
   readonly rowsPerSecond?: number;
+  /** The rate budget around storage; absent: none. */
+  readonly perSecond?: number;
   /** How storage goes away at the word `break`; it comes back at `mend`. */
   readonly outage?: OutageKind;
   /** Measures the age of stamped changes when they are durable. */
@@ -37,7 +39,7 @@ export interface MirrorChildOptions {
 const options = optionsOf<MirrorChildOptions>();
 const clock = options.hurry === undefined ? systemClock : hurriedClock(options.hurry);
 const config = loadConfig({
-  text: JSON.stringify({ audit: { everySeconds: options.auditSeconds ?? null } }),
+  text: JSON.stringify({ audit: { everySeconds: options.auditSeconds ?? null }, limits: { storage: { perSecond: options.perSecond ?? null } } }),
   file: 'the benchmark',
   flags: {
     storage: options.storage,

@@ -18,7 +18,7 @@ import { storedList } from './stored-list.ts';
 import { type NamedKind, TypeNames } from './type-names.ts';
 
 /** Writes of one worker under way at once: four workers of a kind make 192, and 177 are needed for 2,000 writes a second at 87 ms. */
-const LANES = 48;
+const LANES = 60;
 /** Bodies whose hash is remembered. */
 const HASHES = 50_000;
 
