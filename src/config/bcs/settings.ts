@@ -23,6 +23,7 @@ export function settings(
     workersEntry(config, notes),
     ...webEntries(config, notes),
     logEntry(config, notes),
+    { comment: 'The names that dashboards of bcs-k8s-watch use, beside ours.', key: 'metrics', value: { bcsNames: true } },
   ].filter((entry) => entry !== null);
   noteTheRest(config, notes);
   return entries;

@@ -80,6 +80,7 @@ describe('the files as they were shipped', () => {
     expect(config.workers).toEqual({ default: 4, pods: 30, events: 120 });
     expect(config.listen).toBe('127.0.0.1:8080');
     expect(config.log.level).toBe('info');
+    expect(config.metrics.bcsNames).toBe(true);
   });
 
   test('are named key by key where they were not carried over, on standard error as in the YAML, each once, and no password is in either', () => {
