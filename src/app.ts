@@ -16,7 +16,9 @@ import { limitedStorage } from './limit/limited-storage.ts';
 import { UsageError } from './model/errors.ts';
 import type { MirrorStatus } from './model/status.ts';
 import { VERSION } from './model/version.ts';
+import { BcsRequests, showBcsNames } from './mirror/bcs-metrics.ts';
 import { Mirror } from './mirror/mirror.ts';
+import { observedStorage } from './mirror/observed-storage.ts';
 import { openOwnReader, openStorage } from './storage/open.ts';
 import type { Storage } from './storage/storage.ts';
 import type { Web } from './web/server.ts';
@@ -73,7 +75,9 @@ export async function createApp(options: AppOptions): Promise<App> {
     clock,
     log: log.child({ component: 'storage' }),
   });
-  const storage = limitedStorage(options.wrapStorage?.(engine) ?? engine, storageSlots, storageRate);
+  const requests = config.metrics.bcsNames ? new BcsRequests() : null;
+  const wrapped = options.wrapStorage?.(engine) ?? engine;
+  const storage = limitedStorage(requests === null ? wrapped : observedStorage(wrapped, requests, clock), storageSlots, storageRate);
   await storage.open();
   const reader = openOwnReader(config.storage.url, engine);
   const mirror = new Mirror({
@@ -88,6 +92,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     log,
     explain: (error) => describeConnectError(error, cluster.address),
   });
+  if (requests !== null) showBcsNames(mirror.metrics, { cluster: clusterName, requests });
   let web: Web | null = null;
   try {
     web = await listen(config, mirror);

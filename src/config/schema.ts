@@ -184,6 +184,15 @@ export const configSchema = v.strictObject(
       ),
       tokenFile: nullable(text('The path of a file.'), null, 'File with one static bearer token. Default null.'),
     }),
+    metrics: section('What /metrics shows. Needs a restart.', {
+      bcsNames: v.optional(
+        described(
+          v.boolean(problem('must be true or false', 'Write bcsNames: true.')),
+          'Show the names of bcs-k8s-watch (bkbcs_k8swatch_*, bcs_k8s_watch_*) beside ours, for its dashboards. Default false.',
+        ),
+        false,
+      ),
+    }),
     log: section('Lines on standard error.', {
       level: v.optional(
         choice(['debug', 'info', 'warn', 'error', 'silent'], `Least important line shown. Default ${DEFAULTS.logLevel}. Applies live.`),

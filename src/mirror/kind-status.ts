@@ -53,6 +53,7 @@ export function kindGauges(mirror: KindMirror, clock: Clock): KindGauges {
   const status = kindStatus(mirror, clock);
   return {
     id: mirror.id,
+    kind: mirror.kind.kind,
     objects: status.objects,
     parked: status.parked,
     held: status.held,

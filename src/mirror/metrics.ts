@@ -13,6 +13,8 @@ import type { Write } from '../storage/storage.ts';
 /** Gauges are read when asked for, so that nothing is kept up to date for nobody. */
 export interface KindGauges {
   readonly id: KindId;
+  /** `Pod`; '' for a kind that is not there any more and whose rows go. */
+  readonly kind: string;
   readonly objects: number;
   readonly parked: number;
   readonly held: number;
@@ -65,9 +67,11 @@ function outcomeTallies(): Record<Outcome['kind'], Tally> {
 /** Every metric of the process, by the names that design.md section 7 promises and client-go's for the queues. */
 export class Metrics {
   readonly registry = new Registry();
+  readonly kinds: () => readonly KindGauges[];
   readonly #kinds = new Map<KindId, KindMetrics>();
 
   constructor(sources: { readonly kinds: () => readonly KindGauges[]; readonly pendingBytes: () => number }) {
+    this.kinds = sources.kinds;
     this.#counter('kubefold_changes_total', 'Changes received from watch or list', ['resource', 'type'], (kind) =>
       Object.entries(kind.changes).map(([type, tally]) => [[type], tally]),
     );
@@ -207,10 +211,11 @@ export class Metrics {
   }
 }
 
-type Sample = { readonly metricName: string; readonly labels: Readonly<Record<string, string | number>>; readonly value: number };
+/** One line of the exposition. */
+export type Sample = { readonly metricName: string; readonly labels: Readonly<Record<string, string | number>>; readonly value: number };
 
 /** The samples of one histogram as Prometheus wants them: cumulative, ending in +Inf, then sum and count. */
-function bucketValues(name: string, labels: Readonly<Record<string, string>>, buckets: Buckets): Sample[] {
+export function bucketValues(name: string, labels: Readonly<Record<string, string>>, buckets: Buckets): Sample[] {
   let cumulative = 0;
   const samples: Sample[] = buckets.counts.map((count, index) => {
     cumulative += count;

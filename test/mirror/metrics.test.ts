@@ -6,6 +6,7 @@ function metricsOfPods(): Metrics {
     kinds: () => [
       {
         id: 'pods',
+        kind: 'Pod',
         objects: 3,
         parked: 1,
         held: 60,
