@@ -45,8 +45,10 @@ export class SlabPool implements BodyPool {
   readonly #free: Slab[] = [];
   /** The slab that is being filled; counted in #used. */
   #current: Slab | null = null;
-  /** Where the body that was released last was, if its slab has others. */
-  #hole: { readonly slab: Slab; readonly start: number; readonly room: number } | null = null;
+  /** Where the body that was released last was, if its slab has others. Not one object: it would be made anew for each body. */
+  #holeIn: Slab | null = null;
+  #holeStart = 0;
+  #holeRoom = 0;
   /** Slabs with live bodies, and large bodies. Above limitBytes by #giant at the most. */
   #used = 0;
   /** The body that was let in above the bound. */
@@ -66,10 +68,10 @@ export class SlabPool implements BodyPool {
   store(source: ByteSource): Body | null {
     const { size } = source;
     if (size > this.#largestShared) return this.#storeLarge(source);
-    const hole = this.#hole;
-    if (hole !== null && hole.room >= size) {
-      this.#hole = null;
-      return this.#place(source, hole.slab, hole.start, hole.room);
+    const hole = this.#holeIn;
+    if (hole !== null && this.#holeRoom >= size) {
+      this.#holeIn = null;
+      return this.#place(source, hole, this.#holeStart, this.#holeRoom);
     }
     let slab = this.#current;
     if (slab === null || slab.end + size > this.#slabBytes) {
@@ -127,10 +129,12 @@ export class SlabPool implements BodyPool {
   readonly #release = (slab: Slab, start: number, room: number): void => {
     slab.live--;
     if (slab.live > 0) {
-      this.#hole = { slab, start, room };
+      this.#holeIn = slab;
+      this.#holeStart = start;
+      this.#holeRoom = room;
       return;
     }
-    if (slab === this.#hole?.slab) this.#hole = null;
+    if (slab === this.#holeIn) this.#holeIn = null;
     if (slab === this.#current) this.#current = null;
     this.#recycle(slab);
   };
