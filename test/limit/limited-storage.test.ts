@@ -44,3 +44,11 @@ test('no more batches are under way than there are slots, and more slots let wai
   open();
   await Promise.all(writing);
 });
+
+test('what an engine says of its lanes, and is told of kinds, goes through', () => {
+  const learnt: string[] = [];
+  const inner = Object.assign(new ModelStorage(), { lanes: 7, learn: (kinds: readonly Kind[]) => void learnt.push(...kinds.map(({ kind }) => kind)) });
+  const storage = limitedStorage(inner, new Semaphore(1), { acquire: async () => {}, update() {} });
+  storage.learn?.([pods]);
+  expect([storage.lanes, learnt]).toEqual([7, ['Pod']]);
+});

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { objectKey } from '../../src/model/key.ts';
 import { BACKGROUND } from '../../src/queue/queue.ts';
+import { FaultyStorage } from '../mirror/faulty-storage.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { World } from './world.ts';
 
 describe('workers', () => {
@@ -190,6 +192,22 @@ describe('workers', () => {
     open();
     await world.settle();
     expect(world.storage.rows.size).toBe(12);
+  });
+
+  test('each worker has as many writes under way as storage has lanes for it, and is still counted as one', async () => {
+    const clock = new ManualClock();
+    world = new World(2, 1, { clock, storage: Object.assign(new FaultyStorage(clock, 1), { lanes: 5 }) });
+    let open = (): void => {};
+    world.storage.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    for (let index = 0; index < 30; index++) world.put(`p${index}`, index + 1);
+    await world.settle();
+    expect([world.queue.held, world.workers.workers]).toEqual([10, 2]);
+    open();
+    world.storage.gate = null;
+    await world.settle();
+    expect(world.storage.rows.size).toBe(30);
   });
 
   test('minIntervalSeconds never holds up a delete, nor the object that comes after it under another uid for longer than that', async () => {

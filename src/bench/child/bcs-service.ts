@@ -50,9 +50,10 @@ obey({
     tell({ rows: stored.size });
   },
   forget: () => {
-    void fetch(`${service.url}/bcsstorage/v1/k8s/dynamic/cluster_resources/clusters/bench/KubefoldRecord`, { method: 'DELETE' }).then(() =>
-      tell({ forget: true }),
-    );
+    const records = `${service.url}/bcsstorage/v1/k8s/dynamic/cluster_resources/clusters/bench/KubefoldRecord`;
+    void request(records, { method: 'DELETE', reset: true })
+      .then(({ body }) => body.dump())
+      .then(() => tell({ forget: true }));
   },
 });
 tell({ url: service.url });
