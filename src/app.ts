@@ -19,7 +19,8 @@ import { VERSION } from './model/version.ts';
 import { BcsRequests, showBcsNames } from './mirror/bcs-metrics.ts';
 import { Mirror } from './mirror/mirror.ts';
 import { observedStorage } from './mirror/observed-storage.ts';
-import { openOwnReader, openStorage } from './storage/open.ts';
+import { openLooseDocuments, openOwnReader, openStorage } from './storage/open.ts';
+import { readTls } from './storage/bcs/tls.ts';
 import type { Storage } from './storage/storage.ts';
 import type { Web } from './web/server.ts';
 
@@ -94,7 +95,9 @@ export async function createApp(options: AppOptions): Promise<App> {
   });
   if (requests !== null) showBcsNames(mirror.metrics, { cluster: clusterName, requests });
   let web: Web | null = null;
+  let pools: Awaited<ReturnType<typeof poolsOf>> = null;
   try {
+    pools = await poolsOf(clusterName, config, options);
     web = await listen(config, mirror);
   } catch (cause) {
     await storage.close();
@@ -144,17 +147,37 @@ export async function createApp(options: AppOptions): Promise<App> {
       signal.addEventListener('abort', () => {
         cancelHurry.now = clock.after(config.shutdown.graceSeconds * 1000, () => hurry.abort());
       });
+      const polling = pools?.run(AbortSignal.any([signal, ended.signal]));
       try {
         await mirror.run(signal, hurry.signal);
       } finally {
         ended.abort();
         await following;
+        await polling;
         await web?.close();
         if ('close' in reader) await reader.close();
         await storage.close();
         await cluster.close();
         cancelHurry.now();
       }
+    },
+  };
+}
+
+/** Copies the pools of a NetService beside the mirror; null when no NetService is configured. */
+async function poolsOf(cluster: string, config: Config, { clock, random, log }: AppOptions): Promise<{ run(signal: AbortSignal): Promise<void> } | null> {
+  const { endpoints } = config.netservice;
+  const documents = endpoints === null ? null : openLooseDocuments(config.storage.url, { cluster, clock, http: config.storage });
+  if (endpoints === null || documents === null) return null;
+  const { PoolPoller } = await import('./netservice/pool-poller.ts');
+  const tls = await readTls(config.storage.tls, clock.wall());
+  const poller = new PoolPoller({ endpoints, cluster, documents, tls, clock, random, log: log.child({ component: 'netservice' }) });
+  return {
+    async run(signal) {
+      const cut = (): void => void documents.close().catch(() => {});
+      signal.addEventListener('abort', cut, { once: true });
+      await poller.run(signal);
+      await documents.close().catch(() => {});
     },
   };
 }

@@ -3,6 +3,8 @@ import { formatByteSize, parseByteSize } from './byte-size.ts';
 import { DEFAULTS } from './defaults.ts';
 import { isPattern } from './glob.ts';
 import { isLoopback, parseListen } from './listen.ts';
+import { metricsSchema } from './metrics-schema.ts';
+import { netserviceProblem, netserviceSchema } from './netservice-schema.ts';
 import { ruleSchema, rulePatternSchema } from './rule-schema.ts';
 import { checkStorageUrl } from './storage-url.ts';
 import { choice, described, integer, nonEmptyList, nullable, problem, section, share, text } from './schema-parts.ts';
@@ -111,6 +113,7 @@ export const configSchema = v.strictObject(
       }),
       tokenFile: nullable(text('The path of a file.'), null, 'bcs+http, bcs+https: file with a bearer token that every request carries. Default null. Needs a restart.'),
     }),
+    netservice: netserviceSchema,
     kinds: nullable(
       nonEmptyList(rulePatternSchema, 'kinds', 'pods, deployments.apps'),
       null,
@@ -184,15 +187,7 @@ export const configSchema = v.strictObject(
       ),
       tokenFile: nullable(text('The path of a file.'), null, 'File with one static bearer token. Default null.'),
     }),
-    metrics: section('What /metrics shows. Needs a restart.', {
-      bcsNames: v.optional(
-        described(
-          v.boolean(problem('must be true or false', 'Write bcsNames: true.')),
-          'Show the names of bcs-k8s-watch (bkbcs_k8swatch_*, bcs_k8s_watch_*) beside ours, for its dashboards. Default false.',
-        ),
-        false,
-      ),
-    }),
+    metrics: metricsSchema,
     log: section('Lines on standard error.', {
       level: v.optional(
         choice(['debug', 'info', 'warn', 'error', 'silent'], `Least important line shown. Default ${DEFAULTS.logLevel}. Applies live.`),
@@ -304,6 +299,8 @@ export function crossChecks(config: Config): readonly { readonly path: readonly 
         found: name,
       });
   }
+  const pools = netserviceProblem(config.netservice, config.storage.url);
+  if (pools !== null) found.push({ path: ['netservice', 'endpoints'], message: pools, found: config.netservice.endpoints });
   const client = config.storage.tls;
   if ((client.certFile === null) !== (client.keyFile === null)) {
     found.push({

@@ -8,6 +8,7 @@ import { UsageError } from '../model/errors.ts';
 import { BcsReader } from './bcs/bcs-reader.ts';
 import { BcsStorage } from './bcs/bcs-storage.ts';
 import { type Connection, lazily } from './bcs/connection.ts';
+import { LooseDocuments } from './bcs/loose-documents.ts';
 import { createMemoryStorage } from './memory/memory-storage.ts';
 import { createNullStorage } from './null/null-storage.ts';
 import { createSqliteReader } from './sqlite/sqlite-reader.ts';
@@ -80,6 +81,12 @@ export function openOwnReader(url: string, engine: Storage): StorageReader | { r
   if (scheme === 'sqlite') return createSqliteReader({ path: rest });
   if (engine instanceof BcsStorage) return engine.reader();
   return isReader(engine) ? engine : { why: `the storage ${scheme}: keeps nothing that could be compared` };
+}
+
+/** Documents beside the copy of a cluster; null when the engine of the URL has no place for them. */
+export function openLooseDocuments(url: string, { cluster, clock, http }: OpenStorageOptions): LooseDocuments | null {
+  const [scheme] = parse(url);
+  return scheme === 'bcs+http' || scheme === 'bcs+https' ? new LooseDocuments({ cluster, ...lazily(connectionOf(url, http, clock)) }) : null;
 }
 
 function isReader(engine: Storage): engine is Storage & StorageReader {

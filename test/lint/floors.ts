@@ -53,7 +53,7 @@ export const STOREYS: readonly Storey[] = [
     isPure: true,
   },
   // Decides from what the cache holds, so it stands on the cache.
-  { floor: 2, name: 'decisions', files: ['worker/**', 'audit/judge.ts'], isPure: true },
+  { floor: 2, name: 'decisions', files: ['worker/**', 'audit/judge.ts', 'netservice/answer.ts'], isPure: true },
   {
     floor: 3,
     name: 'shells',
@@ -68,6 +68,7 @@ export const STOREYS: readonly Storey[] = [
       'hollow/!(main).ts',
       'bcsstorage/!(main).ts',
       'lease/**',
+      'netservice/**',
     ],
     isPure: false,
   },
