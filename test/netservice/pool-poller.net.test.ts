@@ -1,3 +1,5 @@
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startBcsStorage } from '../../src/bcsstorage/server.ts';
 import { systemClock } from '../../src/kit/clock.ts';
@@ -5,6 +7,7 @@ import type { Logger } from '../../src/kit/log.ts';
 import { StorageError } from '../../src/model/errors.ts';
 import { type PoolDocuments, PoolPoller } from '../../src/netservice/pool-poller.ts';
 import { openLooseDocuments } from '../../src/storage/open.ts';
+import { TestAuthority } from '../support/certificates.ts';
 import { freePort } from '../support/free-port.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { until } from '../support/until.ts';
@@ -43,10 +46,17 @@ function recordingLog(): Logger {
 }
 
 /** Runs until the end of the test, or until it is ended. */
-function poll(options: { readonly endpoints?: readonly string[]; readonly documents?: PoolDocuments; readonly chance?: number } = {}): () => Promise<void> {
-  const { endpoints = [fake.url], documents = collecting, chance = 0 } = options;
+function poll(
+  options: {
+    readonly endpoints?: readonly string[];
+    readonly documents?: PoolDocuments;
+    readonly chance?: number;
+    readonly tls?: { readonly ca?: Buffer };
+  } = {},
+): () => Promise<void> {
+  const { endpoints = [fake.url], documents = collecting, chance = 0, tls = {} } = options;
   const ending = new AbortController();
-  const poller = new PoolPoller({ endpoints, cluster: CLUSTER, documents, tls: {}, clock, random: { next: () => chance }, log: recordingLog() });
+  const poller = new PoolPoller({ endpoints, cluster: CLUSTER, documents, tls, clock, random: { next: () => chance }, log: recordingLog() });
   const running = poller.run(ending.signal);
   const end = async (): Promise<void> => {
     ending.abort();
@@ -192,6 +202,26 @@ test('a storage that does not take it is told, and tried again at the next poll'
   isAway = false;
   clock.advance(60_000);
   await until('both are stored', () => puts.length === 2, { everyMs: 2, withinMs: 5_000 });
+});
+
+test('over https the certificate of a server is verified', async () => {
+  const authority = new TestAuthority();
+  cleanups.push(() => authority.remove());
+  const { cert, key } = authority.issue({ commonName: 'netservice', names: ['IP:127.0.0.1'] });
+  const server = createServer({ cert, key }, (request, response) => good(response, request.url?.includes('?') === true));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  cleanups.push(() => server.close());
+  cleanups.push(() => server.closeAllConnections());
+  const endpoints = [`https://127.0.0.1:${(server.address() as AddressInfo).port}`];
+  const end = poll({ endpoints });
+  await untilAsleep();
+  expect(lines).toHaveLength(2);
+  expect(lines[0]).toMatch(/cannot be asked: .*certificate/);
+  await end();
+  expect(puts).toEqual([]);
+  poll({ endpoints, tls: { ca: authority.cert } });
+  await untilAsleep();
+  expect(puts).toHaveLength(2);
 });
 
 test('its end cuts what is being asked, and leaves no timer', async () => {
