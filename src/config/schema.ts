@@ -111,7 +111,11 @@ export const configSchema = v.strictObject(
         certFile: nullable(text('The path of a PEM file.'), null, 'PEM file with the client certificate. Default null: none is shown.'),
         keyFile: nullable(text('The path of a PEM file.'), null, 'PEM file with its private key, without a passphrase. Default null.'),
       }),
-      tokenFile: nullable(text('The path of a file.'), null, 'bcs+http, bcs+https: file with a bearer token that every request carries. Default null. Needs a restart.'),
+      tokenFile: nullable(
+        text('The path of a file.'),
+        null,
+        'bcs+http, bcs+https: file with a bearer token that every request carries. Default null. Needs a restart.',
+      ),
     }),
     netservice: netserviceSchema,
     kinds: nullable(

@@ -22,6 +22,7 @@ export function settings(
     storageEntry(config, given.storage, notes, refuse),
     workersEntry(config, notes),
     ...webEntries(config, notes),
+    netserviceEntry(config, given.storage, notes),
     logEntry(config, notes),
     { comment: 'The names that dashboards of bcs-k8s-watch use, beside ours.', key: 'metrics', value: { bcsNames: true } },
   ].filter((entry) => entry !== null);
@@ -187,12 +188,25 @@ function noteTheRest(config: OldConfig, notes: Note[]): void {
     });
   } else if (config.master !== '')
     lost('k8s.master', `kubefold reads a kubeconfig. This one says the same, save it and name it with --kubeconfig: ${kubeconfigFor(config)}`);
-  const netservice = config.zookeepers + config.netserviceEndpoints !== '';
-  if (netservice && !config.disableNetservice)
-    lost(
-      'bcs.netservice-zookeepers, bcs.custom-netservice-endpoints',
-      'the IP pools of NetService are not read by the imported configuration; the documents IPPoolStatic and IPPoolStaticDetail stay as they are.',
-    );
+}
+
+/** The pools are documents of the storage service, so they need one. */
+function netserviceEntry(config: OldConfig, isStorageGiven: boolean, notes: Note[]): Entry | null {
+  if (config.disableNetservice) return null;
+  const listed = config.netserviceEndpoints.split(/[,;\s]+/).filter((endpoint) => endpoint !== '');
+  if (listed.length === 0 || isStorageGiven) {
+    if (config.zookeepers + config.netserviceEndpoints !== '')
+      notes.push({
+        key: 'bcs.netservice-zookeepers, bcs.custom-netservice-endpoints',
+        type: 'lost',
+        text: isStorageGiven
+          ? 'the IP pools of NetService are documents of the storage service, and another storage was named.'
+          : 'servers are not looked up in ZooKeeper: name them in netservice.endpoints, or the documents IPPoolStatic and IPPoolStaticDetail stay as they are.',
+      });
+    return null;
+  }
+  const endpoints = listed.map((endpoint) => (/^https?:\/\//i.test(endpoint) ? endpoint : `http://${endpoint}`));
+  return { comment: 'bcs.custom-netservice-endpoints: asked directly, without ZooKeeper.', key: 'netservice', value: { endpoints } };
 }
 
 /** On one line; JSON is YAML. */

@@ -214,6 +214,12 @@ describe('single settings', () => {
     expect(noteOf(convert({ ...GOOD, bcs }), key)).toMatch(/IPPoolStatic/);
     expect(noteOf(convert({ ...GOOD, bcs, watch_resource: { disable_netservice: true } }), key)).toBe('');
   });
+
+  test('servers of NetService that are named are asked directly; a scheme is added where none is', () => {
+    const bcs = { ...GOOD.bcs, 'custom-netservice-endpoints': 'net-1:8080,https://net-2:8443' };
+    expect(configOf(convert({ ...GOOD, bcs })).netservice.endpoints).toEqual(['http://net-1:8080', 'https://net-2:8443']);
+    expect(configOf(convert({ ...GOOD, bcs, watch_resource: { disable_netservice: true } })).netservice.endpoints).toBeNull();
+  });
 });
 
 describe('bad files are refused with place, key, rule, value and a way out', () => {
