@@ -437,7 +437,11 @@ export class ObjectCache implements CacheReader {
       if (isStill(entry, taken) && entry.body === null) entry.body = taken.body;
       else taken.body.release();
     }
-    if (taken.rewrite) entry.rewrite = true;
+    if (taken.rewrite) {
+      // A list of another history may have asked for it meanwhile: it is one rewrite all the same.
+      if (entry.rewrite) state.rewrites--;
+      entry.rewrite = true;
+    }
     // A later state may have counted as settled because it differed only by what a rule ignores; it no longer does.
     entry.settled = null;
     if (taken.position === null) return;

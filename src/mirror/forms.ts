@@ -9,9 +9,10 @@ import type { ScopeRecord, Storage } from '../storage/storage.ts';
  * What a plan makes of the content of an object, as a hash: by another one the same object gives other bytes, and every row is written again.
  * The key by which Secrets are hashed is part of it, itself as a hash.
  */
-export function storedForm({ mask, secrets, kind }: Pick<KindPlan, 'mask' | 'secrets' | 'kind'>, secretKey: Uint8Array): string {
+export function storedForm({ mask, remove, secrets, kind }: Pick<KindPlan, 'mask' | 'remove' | 'secrets' | 'kind'>, secretKey: Uint8Array): string {
+  const removed = remove.map(({ path, namespaces }) => [path.text, namespaces?.map(({ text }) => text) ?? null]);
   const key = secrets === 'hashed' ? [hash('sha256', secretKey, 'hex')] : [];
-  return hash('sha256', JSON.stringify([mask.map(({ text }) => text), secrets, kind.version, ...key]), 'hex').slice(0, 32);
+  return hash('sha256', JSON.stringify([mask.map(({ text }) => text), removed, secrets, kind.version, ...key]), 'hex').slice(0, 32);
 }
 
 /**

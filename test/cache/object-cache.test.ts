@@ -129,6 +129,22 @@ describe('lists', () => {
     expect(cache.take(key)?.rewrite).toBe(true);
   });
 
+  test('a rewrite that two lists asked for is counted once, also when the first try of it fails', () => {
+    const { cache, see } = world();
+    const state = cache.scope('');
+    cache.load({ key, uid: 'u1', revision: '5' }, 'rewrite');
+    cache.beginList(state);
+    see('5');
+    cache.sweep(state, '6', 0, everything);
+    const first = cache.take(key) as Taken;
+    cache.beginList(state, 'regressed');
+    see('5');
+    cache.sweep(state, '6', 0, everything);
+    cache.giveBack(first, state, false);
+    cache.settle(cache.take(key) as Taken, 0, state);
+    expect({ rewrites: state.rewrites, stored: state.record('pods', origin('new')).stored }).toEqual({ rewrites: 0, stored: 'new' });
+  });
+
   test('the record names a form of rows only when no row of another is left, however the last of them goes', () => {
     const cache = new ObjectCache(['']);
     const state = cache.scope('');

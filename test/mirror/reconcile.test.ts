@@ -53,5 +53,6 @@ test('rows are rewritten when the same object gives other bytes, and only then',
   expect(storedForm(plan('a', { secrets: 'hashed' }), new Uint8Array(16))).not.toBe(hashed);
   expect(storedForm(plan('a'), new Uint8Array(16))).toBe(form);
   expect(storedForm(plan('a', { mask: [parsePath('data.value')] }), KEY)).not.toBe(form);
+  expect(storedForm(plan('a', { remove: [{ path: parsePath('data.value'), namespaces: null }] }), KEY)).not.toBe(form);
   expect(storedForm(plan('a', { kind: { ...plan('a').kind, version: 'v2' } }), KEY)).not.toBe(form);
 });
