@@ -14,7 +14,7 @@ async function bench(...args: readonly string[]): Promise<{ readonly code: numbe
 test('--help lists every benchmark and says how the peers are built', async () => {
   const { code, stdout } = await bench('--help');
   expect(code).toBe(0);
-  for (const name of ['ingest', 'initial-sync', 'memory', 'folding', 'restart', 'outage', 'audit', 'first-list', 'peer-sync', 'peer-changes', 'queue'])
+  for (const name of ['ingest', 'initial-sync', 'memory', 'folding', 'restart', 'outage', 'bcs', 'audit', 'first-list', 'peer-sync', 'peer-changes', 'queue'])
     expect(stdout).toContain(name);
   expect(stdout).toContain('KUBEFOLD_PEERS');
 });
@@ -74,4 +74,16 @@ test('a small audit is measured: it reports nothing of what changes all the time
   expect(code, stderr).toBeLessThan(2);
   const { answers } = JSON.parse(readFileSync(dir.file('report.json'), 'utf8')) as { answers: { name: string; value: number }[] };
   expect(answers.find(({ name }) => name.startsWith('rows reported'))?.value).toBe(0);
+});
+
+test('a small storage service at 87 ms is measured: connections within the bound, no older revision after a newer one, nothing put at a restart', {
+  timeout: 180_000,
+}, async () => {
+  using dir = tempDir('bench');
+  const { code, stderr } = await bench('bcs', '--quick', '--rounds', '1', '--json', dir.file('report.json'));
+  expect(code, stderr).toBeLessThan(2);
+  const { answers } = JSON.parse(readFileSync(dir.file('report.json'), 'utf8')) as { answers: { name: string; value: number }[] };
+  const value = (begin: string): number | undefined => answers.find(({ name }) => name.startsWith(begin))?.value;
+  expect(value('connections')).toBeLessThanOrEqual(256);
+  expect([value('PUT of a restart'), value('writes of an older revision')]).toEqual([0, 0]);
 });

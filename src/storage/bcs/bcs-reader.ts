@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../kit/clock.ts';
 import { Semaphore } from '../../kit/semaphore.ts';
 import { StorageError } from '../../model/errors.ts';
@@ -18,6 +19,8 @@ const NAMES_BYTES = 4_000;
 const AT_ONCE = 16;
 /** Names that were read serve the pages that follow for so long. */
 const NAMES_LAST_MS = 60_000;
+/** Lists that are gone through at the same time. */
+const NAMES_OF_LISTS = 8;
 
 export interface BcsReaderOptions {
   readonly service: () => BcsService | Promise<BcsService>;
@@ -38,7 +41,8 @@ export class BcsReader implements StorageReader {
   readonly #options: BcsReaderOptions;
   /** What kinds are called, by cluster; names that were given never change. */
   readonly #kinds = new Map<string, ReadonlyMap<KindId, NamedKind>>();
-  #names: { readonly of: string; readonly at: number; readonly keys: readonly ObjectKey[] } | null = null;
+  /** By cluster, kind and namespace. */
+  readonly #names = new LRUCache<string, { readonly at: number; readonly keys: readonly ObjectKey[] }>({ max: NAMES_OF_LISTS });
 
   constructor(options: BcsReaderOptions) {
     this.#options = options;
@@ -110,13 +114,14 @@ export class BcsReader implements StorageReader {
   async #keysOf({ type }: NamedKind, { cluster, kind, namespace = '', after }: Query): Promise<readonly ObjectKey[]> {
     const { clock } = this.#options;
     const of = JSON.stringify([cluster, kind, namespace]);
-    if (after !== undefined && this.#names?.of === of && clock.now() - this.#names.at < NAMES_LAST_MS) return this.#names.keys;
+    const known = after === undefined ? undefined : this.#names.get(of);
+    if (known !== undefined && clock.now() - known.at < NAMES_LAST_MS) return known.keys;
     const service = await this.#options.service();
     const keys: ObjectKey[] = [];
     for await (const rows of storedList({ cluster, type, namespace, group: null, fetch: (path) => service.list(path) }))
       for (const { key } of rows) keys.push(key);
     keys.sort(compareBytes);
-    this.#names = { of, at: clock.now(), keys };
+    this.#names.set(of, { at: clock.now(), keys });
     return keys;
   }
 

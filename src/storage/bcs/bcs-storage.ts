@@ -127,7 +127,10 @@ export class BcsStorage implements Storage {
   }
 
   async close(): Promise<void> {
-    await this.#order.idle();
+    // What is under way ends within the time of a request and a look after it; a service that hangs is not waited for longer.
+    const over = new AbortController();
+    await Promise.race([this.#order.idle(), this.#options.clock.sleep(2 * this.#options.timeoutMs, over.signal)]);
+    over.abort();
     await this.#opened?.service.close();
   }
 
