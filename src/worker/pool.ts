@@ -294,7 +294,9 @@ export class WorkerPool {
         if (others.length > 0) {
           cache.excludeUid(key, write.type === 'delete' ? write.uid : '');
           cache.giveBack(taken, state, false);
-          return queue.addRateLimited(key);
+          // No failure, and there are only so many: an object that was replaced again and again during an outage must not wait a backoff for each.
+          queue.add(key);
+          return 0;
         }
         break;
       }

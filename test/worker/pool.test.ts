@@ -357,6 +357,25 @@ describe('workers', () => {
     }
   });
 
+  test('a delete that must try one uid after another, for the object was replaced again and again during an outage, waits for none of them', async () => {
+    world = new World();
+    world.put('a', 1, 'old');
+    await world.settle();
+    world.storage.fault = (write) => (write.type === 'put' ? { outcome: { kind: 'retry', error: 'reset' }, happened: false } : null);
+    for (let revision = 2; revision <= 12; revision++) {
+      world.put('a', revision, `uid-${revision}`);
+      for (let turn = 0; turn < 5; turn++) await world.pass(10_000);
+    }
+    world.settled.length = 0;
+    const settledAt = new Set<number>();
+    world.onSettled = () => void settledAt.add(world.clock.now());
+    world.remove('a', 13, 'uid-12');
+    for (let turn = 0; turn < 5; turn++) await world.pass(10_000);
+    expect(world.settled).toEqual([...Array.from({ length: 11 }, () => 'delete stale'), 'delete written']);
+    expect(settledAt.size).toBe(1);
+    expect(world.rows()).toEqual({});
+  });
+
   test('an object whose body was let go is sent for reading, and written when it is back', async () => {
     world = new World();
     const key = objectKey('ns', 'a');
