@@ -5,7 +5,7 @@ import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import { within } from '../kit/within.ts';
 import { ApiError, messageOf } from '../model/errors.ts';
-import type { Kind } from '../model/kind.ts';
+import type { Kind, KindId } from '../model/kind.ts';
 import { compareRevisions, type Revision } from '../model/revision.ts';
 
 /** Bounds how long a copy of a cluster that is no more can stand; costs two small requests a minute. */
@@ -49,7 +49,8 @@ export interface HistoryGuardOptions {
   readonly cluster: Cluster;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly onBroken: () => void;
+  /** Has the kinds listed anew that run, and returns them. */
+  readonly onBroken: () => Iterable<KindId>;
   /** How far the watch of namespaces has got, null when nobody watches them: it may be further than the last look, when looks fail. */
   readonly delivered: () => Revision | null;
 }
@@ -61,6 +62,8 @@ export interface HistoryGuardOptions {
 export class HistoryGuard {
   readonly #options: HistoryGuardOptions;
   #before: HistoryMark = { identity: null, revision: null };
+  /** Kinds that listed anew when the history went back, or began since; null when it did not. */
+  #aware: Set<KindId> | null = null;
   readonly #alarm: Alarm;
 
   constructor(options: HistoryGuardOptions) {
@@ -71,6 +74,13 @@ export class HistoryGuard {
   /** A watch was opened again. */
   reconnected(): void {
     this.#alarm.set(CHECK_AFTER_RECONNECT_MS);
+  }
+
+  /** Whether the history went back while nobody followed a kind that begins just now: then its record is of the old one. True once. */
+  isNewsTo(kind: KindId): boolean {
+    if (this.#aware === null || this.#aware.has(kind)) return false;
+    this.#aware.add(kind);
+    return true;
   }
 
   /** What was seen last. */
@@ -95,7 +105,7 @@ export class HistoryGuard {
         this.#before = { identity: now.identity ?? this.#before.identity, revision: now.revision ?? this.#before.revision };
         if (why !== null) {
           log.error('everything is listed anew', { reason: why });
-          onBroken();
+          this.#aware = new Set(onBroken());
         }
       } catch (cause) {
         if (signal.aborted) return;

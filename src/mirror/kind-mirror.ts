@@ -151,7 +151,10 @@ export class KindMirror {
   async #follow(scope: Scope, record: ScopeRecord | undefined): Promise<void> {
     const state = this.cache.scope(scope);
     const { history, listsFirst = false } = this.#options;
-    const wished = listsFirst && record?.identity === this.#origin.identity ? LISTS_FIRST : beginningOf(record, this.#origin, history.revision);
+    const wished =
+      listsFirst && record?.identity === this.#origin.identity
+        ? LISTS_FIRST
+        : beginningOf(record, this.#origin, history.revision, state.newestLoaded?.revision ?? null);
     const beginning = 'from' in wished && (await this.#hasGoneBack(state)) ? HISTORY_WENT_BACK : wished;
     const reflector = this.#createReflector(scope, 'from' in beginning ? beginning.from : null);
     this.#reflectors.set(scope, reflector);

@@ -77,6 +77,7 @@ export class Mirror {
       delivered: () => this.#kinds.get('namespaces')?.mirror.cache.scopes[0]?.progress ?? null,
       onBroken: () => {
         for (const { mirror } of this.#kinds.values()) mirror.relist(this.#guard.seen.identity);
+        return this.#kinds.keys();
       },
     });
     this.#pool = new SlabPool(options.config.cache.pendingBytes * BODIES_SHARE);
@@ -269,6 +270,7 @@ export class Mirror {
     const mirror = this.#create(plan);
     await mirror.start();
     this.#kinds.set(plan.id, { mirror, plan });
+    if (this.#guard.isNewsTo(plan.id)) mirror.relist(this.#guard.seen.identity);
   }
 
   #create(plan: KindPlan): KindMirror {

@@ -15,10 +15,11 @@ export function rulesOf({ fingerprint }: Pick<KindPlan, 'fingerprint'>): string 
 /**
  * Whether a scope may go on from where an earlier process ended. A watch from a revision of another history is answered with silence, for ever
  * (specs/apiserver-observed.md), so whatever speaks against it means a list; a list that was not needed costs little.
- * `newest` is the newest revision of the cluster just now, null when it may not be read. It is that of namespaces: a kind that lives in another etcd
+ * `newest` is the newest revision of the cluster just now, null when it may not be read; `row` that of the rows, null when there is none: rows are
+ * durable before the watermark gets to them, so they know of a later moment than it. It is that of namespaces: a kind that lives in another etcd
  * (events, aggregated APIs) may be ahead of it, and then lists at every start.
  */
-export function beginningOf(record: ScopeRecord | undefined, origin: RowOrigin, newest: Revision | null): Beginning {
+export function beginningOf(record: ScopeRecord | undefined, origin: RowOrigin, newest: Revision | null, row: Revision | null): Beginning {
   if (record === undefined || record.watermark === null || record.listedAt === null || !record.complete)
     return { list: 'first', why: 'no complete list is on record' };
   if (record.identity !== null && origin.identity !== null && record.identity !== origin.identity)
@@ -28,7 +29,8 @@ export function beginningOf(record: ScopeRecord | undefined, origin: RowOrigin, 
   if (record.stored !== origin.form) return { list: 'first', why: 'what is stored of objects has changed' };
   if (record.rules !== origin.rules) return { list: 'first', why: 'the rules have changed' };
   if (newest === null) return { list: 'first', why: 'namespaces may not be listed, so it cannot be known whether the history of the cluster went back' };
-  if (compareRevisions(record.watermark, newest) > 0)
-    return { list: 'first', why: `the copy is at revision ${record.watermark} and the cluster at ${newest}: its history went back, or the kind has its own` };
+  const copied = row !== null && compareRevisions(row, record.watermark) > 0 ? row : record.watermark;
+  if (compareRevisions(copied, newest) > 0)
+    return { list: 'first', why: `the copy is at revision ${copied} and the cluster at ${newest}: its history went back, or the kind has its own` };
   return { from: record.watermark };
 }

@@ -29,7 +29,7 @@ test('a history that went back is noticed also when the watch got further than t
     list: async (_kind: unknown, _scope: unknown, _query: unknown, sink: (chunk: Uint8Array) => void) =>
       sink(Buffer.from(`{"kind":"NamespaceList","apiVersion":"v1","metadata":{"resourceVersion":"${revision}"},"items":[]}`)),
   } as unknown as Cluster;
-  const guard = new HistoryGuard({ cluster, clock, log: silentLogger, onBroken: () => void broken++, delivered: () => delivered });
+  const guard = new HistoryGuard({ cluster, clock, log: silentLogger, onBroken: () => [`broken-${++broken}`], delivered: () => delivered });
   const ending = new AbortController();
   await guard.begin(ending.signal);
   const running = guard.run(ending.signal);
@@ -37,10 +37,13 @@ test('a history that went back is noticed also when the watch got further than t
   revision = '600';
   await clock.advanceAsync(60_000);
   expect(broken).toBe(0);
+  expect(guard.isNewsTo('pods')).toBe(false);
   delivered = '900';
   revision = '700';
   await clock.advanceAsync(60_000);
   expect(broken).toBe(1);
+  // Once to each kind that did not run just then.
+  expect([guard.isNewsTo('broken-1'), guard.isNewsTo('pods'), guard.isNewsTo('pods')]).toEqual([false, true, false]);
   ending.abort();
   await running;
 });

@@ -21,8 +21,8 @@ const RECORD: ScopeRecord = {
 };
 
 test('a scope goes on from its watermark when everything on record agrees with what is', () => {
-  expect(beginningOf(RECORD, ORIGIN, '50')).toEqual({ from: '50' });
-  expect(beginningOf(RECORD, ORIGIN, '1000')).toEqual({ from: '50' });
+  expect(beginningOf(RECORD, ORIGIN, '50', '50')).toEqual({ from: '50' });
+  expect(beginningOf(RECORD, ORIGIN, '1000', null)).toEqual({ from: '50' });
 });
 
 test.each<[string, ScopeRecord | undefined, RowOrigin, string | null, 'first' | 'regressed', string]>([
@@ -38,7 +38,13 @@ test.each<[string, ScopeRecord | undefined, RowOrigin, string | null, 'first' | 
   ['the newest revision may not be read', RECORD, ORIGIN, null, 'first', 'namespaces may not be listed'],
   ['the cluster is behind the copy', RECORD, ORIGIN, '49', 'first', 'the copy is at revision 50 and the cluster at 49'],
 ])('it begins with a list when %s', (_name, record, origin, newest, list, why) => {
-  expect(beginningOf(record, origin, newest)).toEqual({ list, why: expect.stringContaining(why) as string });
+  expect(beginningOf(record, origin, newest, null)).toEqual({ list, why: expect.stringContaining(why) as string });
+});
+
+test('it begins with a list when a row is newer than the cluster, though the watermark is not', () => {
+  const why = 'the copy is at revision 70 and the cluster at 60: its history went back, or the kind has its own';
+  expect(beginningOf(RECORD, ORIGIN, '60', '70')).toEqual({ list: 'first', why });
+  expect(beginningOf(RECORD, ORIGIN, '70', '70')).toEqual({ from: '50' });
 });
 
 test('other rules are known by the fingerprint of the plan', () => {
