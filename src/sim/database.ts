@@ -7,7 +7,9 @@ import type { IndexRow, ScopeRecord, Storage, StorageReader, Write } from '../st
 import type { VirtualClock } from './clock.ts';
 import type { Draw } from './draw.ts';
 import type { Ledger } from './ledger.ts';
+import { WIDGETS } from './kinds.ts';
 import { type Life, never } from './life.ts';
+import type { Told } from './told.ts';
 import type { Trace } from './trace.ts';
 import type { StorageFault, Weather } from './weather.ts';
 
@@ -43,8 +45,8 @@ export class Database {
     this.engine = createMemoryStorage({ cluster: CLUSTER_NAME, now: () => parts.clock.wallMs });
   }
 
-  connect(life: Life): Connection {
-    const connection = new Connection(this, life);
+  connect(life: Life, told: Told): Connection {
+    const connection = new Connection(this, life, told);
     this.#connections.add(connection);
     return connection;
   }
@@ -85,16 +87,20 @@ export class Connection implements Storage {
   readonly batchLimit: number;
   readonly #database: Database;
   readonly #life: Life;
+  readonly #told: Told;
   /** Handed in and undecided. */
   readonly #flying = new Set<Batch>();
   /** Their callers were told that they timed out. */
   readonly #late = new Set<Batch>();
+  /** The kind whose rows were asked for last, until it has asked for the rest. */
+  #beginning: KindId | null = null;
   /** Keys of writes whose caller waits for the outcome. */
   readonly #held = new Set<string>();
 
-  constructor(database: Database, life: Life) {
+  constructor(database: Database, life: Life, told: Told) {
     this.#database = database;
     this.#life = life;
+    this.#told = told;
     this.batchLimit = database.parts.batchLimit;
   }
 
@@ -112,6 +118,7 @@ export class Connection implements Storage {
       if (this.#held.has(key)) this.#database.parts.ledger.fail(`1: ${key} was handed in while another write of it was under way`);
       this.#held.add(key);
     }
+    for (const write of writes) if (write.type === 'delete') this.#told.of(kindId(write.kind)).deletes(write.key);
     const batch: Batch = { writes, scopes };
     this.#flying.add(batch);
     const { promise, resolve, reject } = Promise.withResolvers<readonly Outcome[]>();
@@ -158,7 +165,12 @@ export class Connection implements Storage {
 
   async *index(kind: KindId, scope: Scope): AsyncGenerator<readonly IndexRow[], void, undefined> {
     await this.#read(kind);
-    yield* this.#database.engine.index(kind, scope);
+    const hearsay = this.#told.begin(kind);
+    this.#beginning = kind;
+    for await (const rows of this.#database.engine.index(kind, scope)) {
+      for (const { key, revision } of rows) hearsay.exists(key, Number(revision));
+      yield rows;
+    }
   }
 
   async kinds(): Promise<readonly KindId[]> {
@@ -173,7 +185,19 @@ export class Connection implements Storage {
 
   async parked(): ReturnType<Storage['parked']> {
     await this.#read(null);
-    return await this.#database.engine.parked();
+    const parked = await this.#database.engine.parked();
+    this.#tellParked(parked);
+    return parked;
+  }
+
+  /** A kind that begins asks for its rows, then for what is parked; then what nobody follows any more goes. */
+  #tellParked(parked: Awaited<ReturnType<Storage['parked']>>): void {
+    const id = this.#beginning;
+    if (id === null) return;
+    this.#beginning = null;
+    const hearsay = this.#told.of(id);
+    for (const { kind, key, revision } of parked) if (kind === id) hearsay.exists(key, Number(revision));
+    if (id === WIDGETS.id) hearsay.abandoned();
   }
 
   async unpark(kind: KindId, key: ObjectKey): Promise<void> {

@@ -7,6 +7,12 @@ import type { Life } from './life.ts';
 const SOCKET = Buffer.alloc(256 * 1024);
 const GARBAGE = 0x21;
 
+/** Told once the reader has had all bytes up to `end` of what is sent; not surely when it gave up somewhere in the piece that ended there or later. */
+export interface Mark {
+  readonly end: number;
+  readonly told: (isSure: boolean) => void;
+}
+
 export interface Wire {
   readonly clock: VirtualClock;
   readonly draw: Draw;
@@ -60,15 +66,31 @@ export class Exchange<T> {
     if (this.#life.step()) this.#reject(cause);
   }
 
-  /** Hands bytes over in up to three pieces, cut anywhere, at once or one after another. Then `done`, unless the reader wanted no more. */
-  send(bytes: Buffer, sink: ChunkSink, done: () => void): void {
+  /** Hands bytes over in pieces, cut anywhere, at once or one after another. Then `done`, unless the reader wanted no more. `marks` are in order. */
+  send(bytes: Buffer, sink: ChunkSink, done: () => void, marks: readonly Mark[] = []): void {
+    let handed = 0;
+    let passed = 0;
+    const marking: ChunkSink = (chunk) => {
+      let isSure = false;
+      try {
+        sink(chunk);
+        isSure = this.#isOpen;
+      } finally {
+        handed += chunk.length;
+        for (let mark = marks[passed]; mark !== undefined && mark.end <= handed; mark = marks[++passed]) mark.told(isSure);
+      }
+    };
+    this.#send(bytes, marking, done);
+  }
+
+  #send(bytes: Buffer, sink: ChunkSink, done: () => void): void {
     const { draw } = this.#wire;
     if (bytes.length > 1 && draw.chance(0.3)) {
       const at = draw.whole(1, bytes.length - 1);
       if (!this.#hand(bytes.subarray(0, at), sink)) return;
       const rest = bytes.subarray(at);
-      if (draw.chance(0.5)) this.send(rest, sink, done);
-      else this.after(draw.whole(0, 20), () => this.send(rest, sink, done));
+      if (draw.chance(0.5)) this.#send(rest, sink, done);
+      else this.after(draw.whole(0, 20), () => this.#send(rest, sink, done));
       return;
     }
     if (this.#hand(bytes, sink)) done();

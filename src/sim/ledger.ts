@@ -70,6 +70,8 @@ export class Ledger {
   readonly #kinds = new Map<KindId, KindBook>(KINDS.map(({ id }) => [id, new KindBook()]));
   /** The namespace that rules left out at any time: what is selected there, and since when, is not followed. */
   #doubtful: string | null = null;
+  /** Kinds of which a process believed that there was nothing, until all that there is has been told and is durable. */
+  readonly #misled = new Map<KindId, 'lied to' | 'told the truth'>();
   /** The first invariant that broke; null while all hold. */
   violation: string | null = null;
   /** Rows that were put or deleted. */
@@ -88,6 +90,17 @@ export class Ledger {
 
   rulesChange(namespace: string): void {
     this.#doubtful = namespace;
+  }
+
+  /** What a process was told of a kind by a complete list. */
+  listed(id: KindId, was: 'true' | 'a lie'): void {
+    if (was === 'a lie') this.#misled.set(id, 'lied to');
+    else if (this.#misled.has(id)) this.#misled.set(id, 'told the truth');
+  }
+
+  /** Kinds that wait for a list. */
+  get misled(): readonly KindId[] {
+    return [...this.#misled].flatMap(([id, was]) => (was === 'lied to' ? id : []));
   }
 
   /** The truth has changed. */
@@ -143,7 +156,7 @@ export class Ledger {
     if (id === WIDGETS.id || write.force === true || state === undefined || state.isPoison || !this.#truth.isPresent(state)) return true;
     if (state.revision < refusedAt) return true;
     return (
-      buried !== null && (buried === uid ? buriedAt === null || state.revision >= Number(buriedAt) : buriedAt === null || state.revision < Number(buriedAt))
+      buried !== null && (buried === uid ? buriedAt === null || state.revision >= Number(buriedAt) : buriedAt === null || state.revision <= Number(buriedAt))
     );
   }
 
@@ -170,9 +183,14 @@ export class Ledger {
       const first = kind.keys.get(key)?.open[0];
       if (first === undefined || first.revision > watermark || this.#isDoubtful(record.kind, key)) continue;
       if (record.scope !== '' && namespaceOf(key) !== record.scope) continue;
+      if (this.#misled.has(record.kind)) return;
+      // Refused for what the other history deleted, and looked at a second time just now.
+      const alive = this.#truth.kinds.get(record.kind)?.objects.get(key);
+      if (alive !== undefined && this.#truth.revived.has(alive.uid)) continue;
       this.fail(`4: ${record.kind} has the watermark ${watermark}, but ${key}@${first.revision} is not durable: the row is ${this.#shown(kind, key)}`);
       return;
     }
+    if (this.#misled.get(record.kind) === 'told the truth') this.#misled.delete(record.kind);
   }
 
   /** What storage holds of a key, for messages. */
@@ -249,7 +267,7 @@ export class Ledger {
     const isAlive = this.#truth.isAlive(row.state.kind, key, row.state.uid);
     // A kind that was gone and is back is still being taken away for a moment: discovery lags behind.
     const isReturning = id === WIDGETS.id && this.#now() - this.#definedAtMs < RETURN_MS;
-    const isExcused = isReturning || this.#truth.revived.has(row.state.uid) || this.#isDoubtful(id, key);
+    const isExcused = isReturning || this.#misled.has(id) || this.#truth.revived.has(row.state.uid) || this.#isDoubtful(id, key);
     if (isAlive && !isExcused) this.fail(`3: ${id} ${key} was deleted although ${row.state.uid} is alive`);
     kind.rows.delete(key);
     if (!isAlive) return this.#cover(kind, key, book, Math.max(book.lastDeleted, Math.min(book.covered, this.#truth.forkedAt)), null);
@@ -322,6 +340,18 @@ export class Ledger {
     return KINDS.flatMap((kind) => [...this.#truth.of(kind).objects.values()].filter((state) => state.isPoison && !isLeftOut(kind, state, wanted)))
       .map(({ kind, key, uid, revision }) => `${kind.id} ${key} ${uid} ${revision}`)
       .sort();
+  }
+
+  /** Whether storage, asked to store this state, would know better once the object is gone. */
+  isRemembered({ kind, key, uid }: ObjectState): boolean {
+    const book = this.#of(kind.id);
+    return this.#truth.isAlive(kind, key, uid) || book.rows.get(key)?.state.uid === uid || book.of(key).buried === uid;
+  }
+
+  /** Whether a row should not be there. */
+  isGone(id: KindId, key: ObjectKey, wanted: Wanted): boolean {
+    const state = this.#truth.kinds.get(id)?.objects.get(key);
+    return state === undefined || isLeftOut(state.kind, state, wanted);
   }
 
   #isDoubtful(id: KindId, key: ObjectKey): boolean {

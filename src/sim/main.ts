@@ -19,7 +19,6 @@ const OPTIONS = {
   minutes: { type: 'string' },
   size: { type: 'string' },
   jobs: { type: 'string' },
-  revive: { type: 'boolean', default: false },
   full: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
@@ -36,7 +35,6 @@ step against the truth. What is simulated and which invariants must hold: src/si
   --minutes M     runs seeds for so long
   --size N        mean number of changes a seed; a seed is another run with another size. Default ${MEAN_CHANGES}.
   --jobs N        processes at work. Default: one a core, here ${availableParallelism()}.
-  --revive        a restored back-up also brings back objects that were deleted since (SPEC.md says why this is not the default)
 
 Exit code 1 when any seed fails, 2 for wrong usage.
 `;
@@ -73,7 +71,6 @@ async function range(size: number, values: Values): Promise<number> {
     jobs: values.jobs === undefined ? availableParallelism() : whole('jobs', values.jobs),
     clock: systemClock,
     changes: size,
-    revives: values.revive,
     isEnough: () => sum.mutations >= mutations || systemClock.now() >= endMs,
     onResult(result) {
       sum.mutations += result.mutations;
@@ -95,8 +92,8 @@ async function range(size: number, values: Values): Promise<number> {
 }
 
 /** Prints what happens in one seed. Returns the exit code. */
-async function replay(seed: number, size: number, { full, revive }: Values): Promise<number> {
-  const plan = makePlan(seed, changesOf(seed, size), revive);
+async function replay(seed: number, size: number, { full }: Values): Promise<number> {
+  const plan = makePlan(seed, changesOf(seed, size));
   const first = await simulate(plan, { isRecording: full });
   if (first.failure === null || full) {
     stdout.write(first.trace.map((text) => `${text}\n`).join(''));
@@ -117,7 +114,7 @@ async function replay(seed: number, size: number, { full, revive }: Values): Pro
   const { steps: _, ...settings } = small;
   stdout.write(`Settings: ${JSON.stringify(settings)}\nSteps:\n${small.steps.map((step) => `  ${JSON.stringify(step)}\n`).join('')}`);
   stdout.write(`In the smallest plan: ${failure ?? 'nothing'}\nIn the whole one: ${first.failure}\n`);
-  stdout.write(`Replay: npm run sim -- --seed ${seed}${size === MEAN_CHANGES ? '' : ` --size ${size}`}${revive ? ' --revive' : ''}\n`);
+  stdout.write(`Replay: npm run sim -- --seed ${seed}${size === MEAN_CHANGES ? '' : ` --size ${size}`}\n`);
   return 1;
 }
 

@@ -21,9 +21,9 @@ export interface ManyOptions extends SeedOptions {
 }
 
 /** Hands seeds in their order to processes of their own, one at a time to each. */
-export async function runMany({ first, last, jobs, clock, isEnough, onResult, changes, revives }: ManyOptions): Promise<void> {
+export async function runMany({ first, last, jobs, clock, isEnough, onResult, changes }: ManyOptions): Promise<void> {
   let next = first;
-  const options: SeedOptions = { changes, revives };
+  const options: SeedOptions = { changes };
   const work = async (): Promise<void> => {
     const child = spawn(execPath, [...execArgv, CHILD, JSON.stringify(options)], { stdio: ['pipe', 'pipe', 'inherit'] });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();

@@ -17,7 +17,7 @@ export type Step =
   /** Deleted, and made anew under the same name. */
   | { readonly do: 'replace'; readonly kind: KindId; readonly namespace: string; readonly name: string }
   | { readonly do: 'pass'; readonly ms: number }
-  | { readonly do: 'api'; readonly fault: ApiFault; readonly kind: KindId | null; readonly share: number; readonly ms: number }
+  | { readonly do: 'api'; readonly fault: ApiFault; readonly kind: KindId | null; readonly share: number; readonly ms: number; readonly times: 1 | null }
   | { readonly do: 'watches'; readonly fault: WatchFault; readonly kind: KindId | null }
   | { readonly do: 'storage'; readonly fault: StorageFault; readonly kind: KindId | null; readonly share: number; readonly ms: number }
   | { readonly do: 'compact'; readonly kind: KindId }
@@ -29,6 +29,8 @@ export type Step =
   | { readonly do: 'crash'; readonly steps: number; readonly downMs: number }
   /** The process is asked to end, with so much grace. */
   | { readonly do: 'stop'; readonly graceMs: number; readonly downMs: number }
+  /** A person looks at what is held, and confirms it after a while when it is really gone. */
+  | { readonly do: 'operator'; readonly afterMs: number }
   | { readonly do: 'rules'; readonly excludes: boolean }
   | { readonly do: 'mask'; readonly masks: boolean };
 
@@ -42,9 +44,9 @@ export interface Plan {
   readonly workers: number;
   /** Makes a poisoned object good before the end, or leaves it parked. */
   readonly heals: boolean;
-  /** Whether a restored back-up brings objects back that were deleted since (SPEC.md, "Not simulated by default"). */
-  readonly revives: boolean;
   readonly steps: readonly Step[];
+  /** Changes while storage is away for ten minutes, after everything else; null for no such end. */
+  readonly outage: readonly Step[] | null;
 }
 
 const NAMESPACE_NAMES = ['ns-a', 'ns-b', 'ns-c', 'ns-d'];
@@ -52,12 +54,16 @@ const NAMESPACE_NAMES = ['ns-a', 'ns-b', 'ns-c', 'ns-d'];
 export const EXCLUDED_NAMESPACE = 'ns-b';
 
 /** Same seed and size, same plan. `changes` is about how many mutations the steps make. */
-export function makePlan(seed: number, changes: number, revives = false): Plan {
+export function makePlan(seed: number, changes: number): Plan {
   const draw = new Draw(seededRandom(Math.imul(seed, 0x9e3779b1) ^ 0x5bd1e995));
   // Each seed has its own few kinds of trouble: where everything goes wrong at once, one fault hides another.
   const hasHistory = draw.chance(0.35);
   // A stale list in the middle of a history that went back cannot be told from it.
-  const apiFaults = API_FAULTS.filter((fault) => draw.chance(0.35) && !(fault === 'stale' && hasHistory));
+  const hasStale = draw.chance(0.35) && !hasHistory;
+  const apiFaults = API_FAULTS.filter((fault) => {
+    if (fault === 'stale') return hasStale;
+    return draw.chance(fault === 'empty' ? 0.2 : 0.35) && !(fault === 'empty' && (hasHistory || hasStale));
+  });
   const hasRules = draw.chance(0.15);
   const hasMask = draw.chance(0.15);
   // A kind that begins anew by other rules knows nothing of a write that is still late.
@@ -111,13 +117,21 @@ export function makePlan(seed: number, changes: number, revives = false): Plan {
     ],
     [
       apiFaults.length === 0 ? 0 : 12,
-      () => ({ do: 'api', fault: draw.of(apiFaults), kind: anyKind(), share: draw.of([0.2, 0.5, 1]), ms: draw.small(10, 120_000) }),
+      () => ({
+        do: 'api',
+        fault: draw.of(apiFaults),
+        kind: anyKind(),
+        share: draw.of([0.2, 0.5, 1]),
+        ms: draw.small(10, 120_000),
+        times: draw.chance(0.2) ? 1 : null,
+      }),
     ],
     [watchFaults.length === 0 ? 0 : 14, () => ({ do: 'watches', fault: draw.of(watchFaults), kind: anyKind() })],
     [
       storageFaults.length === 0 ? 0 : 12,
       () => ({ do: 'storage', fault: draw.of(storageFaults), kind: anyKind(), share: draw.of([0.1, 0.5, 1]), ms: draw.small(10, 120_000) }),
     ],
+    [6, () => ({ do: 'operator', afterMs: draw.small(0, 60_000) })],
     [4, () => ({ do: 'compact', kind: draw.of(KINDS).id })],
     [2, () => ({ do: 'tokens' })],
     [hasRules ? 2 : 0, () => ({ do: 'rules', excludes: draw.chance(0.5) })],
@@ -132,6 +146,12 @@ export function makePlan(seed: number, changes: number, revives = false): Plan {
     made += changesOf(step);
   }
   if (hasHistory) bendHistory(steps, draw);
+  const load: readonly (readonly [number, () => Step])[] = [
+    [500, put],
+    [60, () => ({ do: 'remove', ...object(kind()) })],
+    [30, () => ({ do: 'replace', ...object(kind()) })],
+    [30, () => ({ do: 'hot', ...object(kind()), changes: draw.small(2, 40) })],
+  ];
   return {
     seed,
     firstList: draw.chance(0.7) ? 'paged' : 'streaming',
@@ -143,8 +163,8 @@ export function makePlan(seed: number, changes: number, revives = false): Plan {
     batchLimit: draw.of([1, 3, 10, 100]),
     workers: draw.of([1, 2, 4]),
     heals: draw.chance(0.5),
-    revives,
     steps,
+    outage: draw.chance(0.15) ? Array.from({ length: Math.ceil(changes / 2) }, () => draw.weighted(load)()) : null,
   };
 }
 

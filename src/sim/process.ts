@@ -11,10 +11,9 @@ import type { Wanted } from './ledger.ts';
 import { Life } from './life.ts';
 import type { Plan } from './plan.ts';
 import type { SimServer } from './server.ts';
+import { FENCE, Told } from './told.ts';
 import type { Trace } from './trace.ts';
-
-/** After so long a held deletion happens by itself, so that every run comes to an end. */
-export const CONFIRM_AFTER_SECONDS = 240;
+import type { Truth } from './truth.ts';
 
 export interface ProcessParts {
   readonly plan: Plan;
@@ -23,6 +22,7 @@ export interface ProcessParts {
   readonly server: SimServer;
   readonly database: Database;
   readonly trace: Trace;
+  readonly truth: Truth;
   readonly onBug: (message: string) => void;
   /** It has ended, in order or not. */
   readonly onEnd: () => void;
@@ -31,6 +31,7 @@ export interface ProcessParts {
 /** One kubefold: the real mirror on simulated handles, from its start to its death. */
 export class Process {
   readonly mirror: Mirror;
+  readonly told: Told;
   readonly #parts: ProcessParts;
   readonly #life: Life;
   readonly #clock: ProcessClock;
@@ -42,13 +43,14 @@ export class Process {
 
   constructor(parts: ProcessParts, wanted: Wanted) {
     this.#parts = parts;
-    const { clock, random, server, database, trace, onBug } = parts;
+    const { clock, random, server, database, trace, truth, onBug } = parts;
+    this.told = new Told({ truth, fail: onBug });
     this.#life = new Life(() => this.#died());
     this.#clock = new ProcessClock(clock, this.#life);
-    this.#connection = database.connect(this.#life);
+    this.#connection = database.connect(this.#life, this.told);
     this.mirror = new Mirror({
       clusterName: CLUSTER_NAME,
-      cluster: server.connect(this.#life),
+      cluster: server.connect(this.#life, this.told),
       storage: this.#connection,
       config: configOf(parts.plan, wanted),
       clock: this.#clock,
@@ -125,7 +127,8 @@ export function configOf(plan: Plan, { excluded, isMasked }: Wanted): Config {
     workers: { default: plan.workers },
     cache: { pendingBytes: plan.pendingBytes },
     reflector: { firstList: plan.firstList },
-    fence: { maxDeleteShare: 0.3, minObjects: 10, confirmAfterSeconds: CONFIRM_AFTER_SECONDS },
+    fence: FENCE,
+    audit: { everySeconds: null },
   });
   return loadConfig({ text, file: 'simulated.yaml' });
 }

@@ -5,7 +5,6 @@ import { simulate } from './simulation.ts';
 export interface SeedOptions {
   /** About how many mutations a seed makes. */
   readonly changes: number;
-  readonly revives: boolean;
 }
 
 /** What came of one seed, as it is handed from one process to another. */
@@ -25,7 +24,7 @@ export function changesOf(seed: number, mean: number): number {
   return Math.round(mean * (LENGTHS[seed % LENGTHS.length] ?? 1));
 }
 
-export async function runSeed(seed: number, { changes, revives }: SeedOptions): Promise<SeedResult> {
-  const { mutations, writes, virtualMs, digest, failure } = await simulate(makePlan(seed, changesOf(seed, changes), revives));
+export async function runSeed(seed: number, { changes }: SeedOptions): Promise<SeedResult> {
+  const { mutations, writes, virtualMs, digest, failure } = await simulate(makePlan(seed, changesOf(seed, changes)));
   return { seed, mutations, writes, virtualMs, digest, failure };
 }

@@ -4,9 +4,10 @@ import type { ObjectKey } from '../model/key.ts';
 import { type Kind, type KindId, kindId, type Scope } from '../model/kind.ts';
 import type { VirtualClock } from './clock.ts';
 import type { Draw } from './draw.ts';
-import { Exchange } from './exchange.ts';
+import { Exchange, type Mark } from './exchange.ts';
 import { itemOf, KINDS, NAMESPACES, type ObjectState, type SimKind, WIDGETS, wireOf } from './kinds.ts';
 import type { Life } from './life.ts';
+import type { Told } from './told.ts';
 import type { ChangeEvent, Truth } from './truth.ts';
 import { RESET, WatchStream } from './watch-stream.ts';
 import type { ApiFault, Weather } from './weather.ts';
@@ -27,6 +28,14 @@ interface Chain {
   readonly revision: number;
   readonly states: readonly ObjectState[];
   readonly offset: number;
+  readonly isLie: boolean;
+}
+
+interface Page {
+  readonly text: string;
+  /** Of the items on it: their states, and where each ends in the text. */
+  readonly items: readonly { readonly state: ObjectState; readonly end: number }[];
+  readonly isLast: boolean;
 }
 
 export interface ServerParts {
@@ -34,6 +43,16 @@ export interface ServerParts {
   readonly draw: Draw;
   readonly truth: Truth;
   readonly weather: Weather<ApiFault>;
+  /** Whether a list that is behind may show an object. */
+  readonly isRemembered: (state: ObjectState) => boolean;
+  /** A process was told all there is of a kind; or that there is nothing although there is, and it may believe it. */
+  readonly onListed: (kind: KindId, was: 'true' | 'a lie') => void;
+}
+
+/** One process, as the server meets it. */
+interface Client {
+  readonly life: Life;
+  readonly told: Told;
 }
 
 /** The API server: what all processes see of the truth, late and in pieces. */
@@ -50,13 +69,14 @@ export class SimServer {
     this.parts = parts;
   }
 
-  connect(life: Life): Cluster {
+  connect(life: Life, told: Told): Cluster {
+    const client: Client = { life, told };
     return {
       address: 'simulated:6443',
       discover: (signal) => this.#discover(life, signal),
       identity: (signal) => this.#identity(life, signal),
-      list: (kind, scope, query, sink, signal) => this.#list({ kind, scope, life, query, sink, signal }),
-      watch: (kind, scope, query, sink, onOpen, signal) => this.#watch({ kind, scope, life, query, sink, onOpen, signal }),
+      list: (kind, scope, query, sink, signal) => this.#list({ kind, scope, client, query, sink, signal }),
+      watch: (kind, scope, query, sink, onOpen, signal) => this.#watch({ kind, scope, client, query, sink, onOpen, signal }),
       get: (kind, key, signal) => this.#get(life, kind, key, signal),
       close: () => Promise.resolve(),
     };
@@ -104,64 +124,111 @@ export class SimServer {
     });
   }
 
-  #list(request: { kind: Kind; scope: Scope; life: Life; query: ListQuery; sink: ChunkSink; signal: AbortSignal }): Promise<void> {
-    const { life, query, sink, signal } = request;
+  #list(request: { kind: Kind; scope: Scope; client: Client; query: ListQuery; sink: ChunkSink; signal: AbortSignal }): Promise<void> {
+    const { client, query, sink, signal } = request;
     const { draw } = this.parts;
     const kind = simKindOf(request.kind);
-    const exchange = new Exchange<void>(this.parts, life, signal);
+    const exchange = new Exchange<void>(this.parts, client.life, signal);
     this.#ask(exchange, kind, (fault) => {
       if (kind === WIDGETS && !this.parts.truth.isDefined) return exchange.fail(notFound());
-      const chain = this.#chainOf(kind, request.scope, query, fault);
+      const chain = this.#chainOf({ ...request, kind }, fault);
       if (chain instanceof ApiError) return exchange.fail(chain);
-      const body = Buffer.from(this.#page(chain, query), 'latin1');
+      const { text, items, isLast } = this.#page(chain, query);
+      const body = Buffer.from(text, 'latin1');
+      const hearsay = client.told.of(kind.id);
+      const marks: readonly Mark[] = items.map(({ state: { key, revision }, end }) => ({ end, told: () => hearsay.exists(key, revision) }));
       if (fault === 'cut' || fault === 'stall') {
         const broken = (): void => (fault === 'cut' ? exchange.fail(RESET) : exchange.after(BODY_MS, () => exchange.fail(timeout('UND_ERR_BODY_TIMEOUT'))));
-        exchange.send(body.subarray(0, draw.whole(0, body.length - 1)), sink, broken);
+        exchange.send(body.subarray(0, draw.whole(0, body.length - 1)), sink, broken, marks);
         return;
       }
-      exchange.send(body, sink, () => exchange.succeed());
+      const end = (): void => {
+        // A page of one is a look at the revision.
+        if (isLast && query.limit !== 1) this.#listed(client, kind, new Set(chain.states.map(({ key }) => key)), chain.isLie);
+        exchange.succeed();
+      };
+      exchange.send(body, sink, end, marks);
     });
     return exchange.promise;
   }
 
-  #chainOf(kind: SimKind, scope: Scope, query: ListQuery, fault: ApiFault | null): Chain | ApiError {
-    const { truth, draw, clock } = this.parts;
+  /** A complete list was told, up to its end. */
+  #listed({ told }: Client, { id }: SimKind, keys: ReadonlySet<ObjectKey>, isLie: boolean): void {
+    const isBelievable = told.of(id).listed(keys);
+    if (!isLie) this.parts.onListed(id, 'true');
+    else if (isBelievable) this.parts.onListed(id, 'a lie');
+  }
+
+  /** Nothing, where the process knows objects: a list that contradicts nothing cannot be doubted. */
+  #isLie(fault: ApiFault | null, { told }: Client, { id }: SimKind): boolean {
+    if (fault !== 'empty' || !told.of(id).hasObjects) return false;
+    this.parts.weather.struck('empty', id);
+    return true;
+  }
+
+  #chainOf(request: { kind: SimKind; scope: Scope; query: ListQuery; client: Client }, fault: ApiFault | null): Chain | ApiError {
+    const { kind, scope, query, client } = request;
+    const { truth, draw, clock, isRemembered } = this.parts;
     if (query.continue !== undefined) {
       const chain = this.#chains.get(query.continue);
       if (chain !== undefined && fault !== 'tokens') return chain;
       return new ApiError('The provided continue parameter is too old', { status: 410, reason: 'Expired', continueToken: 'inconsistent' });
     }
     const selects = selectorOf(scope, query.fieldSelector);
+    if (this.#isLie(fault, client, kind)) return { kind, revision: truth.revision, states: [], offset: 0, isLie: true };
     const isStale = fault === 'stale' && kind !== NAMESPACES && clock.nowMs - this.#staleAtMs > STALE_EVERY_MS;
-    const past = isStale ? truth.of(kind).past(draw.whole(1, STALE_BY)) : null;
+    let past = isStale ? truth.of(kind).past(draw.whole(1, STALE_BY)) : null;
+    if (past !== null && ![...past.objects.values()].every(isRemembered)) past = null;
     if (past !== null) this.#staleAtMs = clock.nowMs;
     const states = [...(past ?? truth.of(kind)).objects.values()].filter(selects).sort(byKey);
-    return { kind, revision: past?.revision ?? truth.revision, states, offset: 0 };
+    return { kind, revision: past?.revision ?? truth.revision, states, offset: 0, isLie: false };
   }
 
-  #page({ kind, revision, states, offset }: Chain, query: ListQuery): string {
+  #page({ kind, revision, states, offset }: Chain, query: ListQuery): Page {
     const end = Math.min(states.length, offset + Math.min(query.limit ?? states.length, LONGEST_PAGE, this.parts.draw.whole(3, LONGEST_PAGE)));
     let token = '';
     if (query.limit !== undefined && end < states.length) {
       token = `token-${++this.#tokens}`;
-      this.#chains.set(token, { kind, revision, states, offset: end });
+      this.#chains.set(token, { kind, revision, states, offset: end, isLie: false });
     }
-    const items = (token === '' ? states.slice(offset) : states.slice(offset, end)).map(itemOf).join(',');
+    const shown = token === '' ? states.slice(offset) : states.slice(offset, end);
+    const items = shown.map(itemOf);
     const metadata = `"metadata":{${token === '' ? '' : `"continue":"${token}",`}"resourceVersion":"${revision}"}`;
-    const type = `"apiVersion":"${kind.apiVersion}",${kind.isCustom ? `"items":[${items}],` : ''}"kind":"${kind.kind.kind}List"`;
-    return kind.isCustom ? `{${type},${metadata}}\n` : `{${type},${metadata},"items":[${items}]}\n`;
+    const type = `"kind":"${kind.kind.kind}List"`;
+    const before = `{"apiVersion":"${kind.apiVersion}",${kind.isCustom ? '' : `${type},${metadata},`}"items":[`;
+    const after = kind.isCustom ? `],${type},${metadata}}\n` : ']}\n';
+    let at = before.length;
+    const ends = items.map((item) => {
+      at += item.length + 1;
+      return at - 1;
+    });
+    return {
+      text: before + items.join(',') + after,
+      items: shown.map((state, index) => ({ state, end: ends[index] as number })),
+      isLast: token === '',
+    };
   }
 
-  #watch(request: { kind: Kind; scope: Scope; life: Life; query: WatchQuery; sink: ChunkSink; onOpen: () => void; signal: AbortSignal }): Promise<void> {
+  #watch(request: { kind: Kind; scope: Scope; client: Client; query: WatchQuery; sink: ChunkSink; onOpen: () => void; signal: AbortSignal }): Promise<void> {
     const { draw } = this.parts;
     const kind = simKindOf(request.kind);
     const selects = selectorOf(request.scope, request.query.fieldSelector);
-    const stream = new WatchStream({ ...this.parts, ...request, kind, selects, onClose: (closed) => this.#streams.delete(closed) });
+    const { client } = request;
+    const stream = new WatchStream({
+      ...this.parts,
+      ...request,
+      life: client.life,
+      kind,
+      selects,
+      onClose: (closed) => this.#streams.delete(closed),
+      hearsay: () => client.told.of(kind.id),
+      onListed: (keys, isLie) => this.#listed(client, kind, keys, isLie),
+    });
     const answer = (fault: ApiFault | null): void => {
       if (kind === WIDGETS && !this.parts.truth.isDefined) return stream.exchange.fail(notFound());
       if (fault === 'gone') return stream.exchange.fail(new ApiError('too old resource version', { status: 410, reason: 'Expired' }));
       this.#streams.add(stream);
-      stream.open();
+      stream.open(request.query.sendInitialEvents === true && this.#isLie(fault, client, kind));
       if (fault === 'goneEvent') stream.expire();
       else if (fault === 'ends') stream.endsAfterThis('clean');
       else if (fault === 'hole') stream.silence();

@@ -7,13 +7,14 @@ import { Draw } from './draw.ts';
 import { KINDS, type SimKind } from './kinds.ts';
 import { Ledger, type Wanted } from './ledger.ts';
 import { EXCLUDED_NAMESPACE, type Plan, type Step } from './plan.ts';
+import { Operator } from './operator.ts';
 import { Process } from './process.ts';
 import { SimServer } from './server.ts';
 import { Trace } from './trace.ts';
 import { Truth } from './truth.ts';
 import { type ApiFault, type StorageFault, Weather } from './weather.ts';
 
-/** When the faults are over, everything is to be right within this: the longest silence a watch is granted, a held deletion, and the backoffs behind them. */
+/** When the faults are over, everything is to be right within this: the longest silence a watch is granted, and the backoffs behind it. */
 const QUIET_WITHIN_MS = 40 * 60_000;
 const LOOK_EVERY_MS = 5_000;
 /** How long a mirror on a finished copy is watched for writes that nobody needs. */
@@ -22,8 +23,11 @@ const STOP_WITHIN_MS = 60_000;
 const LARGE = 6_000;
 /** Long enough for any process to come to its next step, and die before it. */
 const DOWN_MS = 10_000;
-/** The history guard looks once a minute. */
-const OLDEST_LOOK_MS = 130_000;
+/** How long storage is away at the end of some plans, and how soon afterwards everything must be right. */
+const OUTAGE_MS = 600_000;
+const RETURN_WITHIN_MS = 60_000;
+/** The history guard looks once a minute, and a look may take a while. */
+const OLDEST_LOOK_MS = 75_000;
 
 export interface Result {
   readonly mutations: number;
@@ -53,6 +57,7 @@ class Simulation {
   readonly #database: Database;
   readonly #api: Weather<ApiFault>;
   readonly #storage: Weather<StorageFault>;
+  readonly #operator: Operator;
   #wanted: Wanted = { excluded: null, isMasked: false };
   #process: Process | null = null;
   #processes = 0;
@@ -73,8 +78,20 @@ class Simulation {
     this.#ledger = new Ledger(this.#truth, () => clock.nowMs);
     this.#api = new Weather(drawOf(1));
     this.#storage = new Weather(drawOf(2));
-    this.#server = new SimServer({ clock, draw: drawOf(3), truth: this.#truth, weather: this.#api });
+    this.#server = new SimServer({
+      clock,
+      draw: drawOf(3),
+      truth: this.#truth,
+      weather: this.#api,
+      isRemembered: (state) => this.#ledger.isRemembered(state),
+      onListed: (kind, was) => this.#ledger.listed(kind, was),
+    });
     this.#database = new Database({ clock, draw: drawOf(4), weather: this.#storage, ledger: this.#ledger, trace: this.#trace, batchLimit: plan.batchLimit });
+    this.#operator = new Operator({
+      process: () => this.#process,
+      isGone: (kind, key) => this.#ledger.isGone(kind, key, this.#wanted),
+      fail: (message) => this.#ledger.fail(message),
+    });
   }
 
   async run(): Promise<Result> {
@@ -116,6 +133,7 @@ class Simulation {
         server: this.#server,
         database: this.#database,
         trace: this.#trace,
+        truth: this.#truth,
         onBug: (message) => this.#ledger.fail(message),
         onEnd: () => {
           this.#process = null;
@@ -144,7 +162,7 @@ class Simulation {
       case 'pass':
         return await this.#pass(step.ms);
       case 'api':
-        return this.#api.begin({ ...step, untilMs: this.#clock.nowMs + step.ms });
+        return this.#api.begin({ ...step, isOnce: step.times === 1, untilMs: this.#clock.nowMs + step.ms });
       case 'storage':
         return this.#storage.begin({ ...step, untilMs: this.#clock.nowMs + step.ms });
       case 'watches':
@@ -170,6 +188,8 @@ class Simulation {
       case 'stop':
         this.#downMs = step.downMs;
         return this.#process?.stop(step.graceMs);
+      case 'operator':
+        return this.#decide(step.afterMs);
       case 'rules':
         this.#ledger.rulesChange(EXCLUDED_NAMESPACE);
         return this.#want({ ...this.#wanted, excluded: step.excludes ? EXCLUDED_NAMESPACE : null });
@@ -192,6 +212,12 @@ class Simulation {
     this.#process?.apply(wanted);
   }
 
+  /** Looks at what is held, and decides a while later. */
+  #decide(afterMs: number): void {
+    const shown = this.#operator.look();
+    if (shown.length > 0) this.#clock.after(afterMs, () => this.#operator.confirm(shown));
+  }
+
   async #crash(): Promise<void> {
     this.#downMs = DOWN_MS;
     this.#process?.dieAfter(0);
@@ -200,10 +226,7 @@ class Simulation {
   }
 
   #restore(cuts: boolean): void {
-    const revived = this.#truth.restore();
-    if (revived === null) return;
-    this.#historyChanged(cuts);
-    if (!this.#plan.revives) for (const { kind, key } of revived) this.#truth.remove(kind, key);
+    if (this.#truth.restore()) this.#historyChanged(cuts);
   }
 
   #historyChanged(cuts: boolean): void {
@@ -243,7 +266,11 @@ class Simulation {
     this.#process?.spare();
     if (this.#plan.heals) this.#heal();
     const end = this.#clock.nowMs + QUIET_WITHIN_MS;
-    while (!this.#isQuiet() && this.#clock.nowMs < end && !this.#isBroken()) await this.#pass(LOOK_EVERY_MS);
+    while (!this.#isQuiet() && this.#clock.nowMs < end && !this.#isBroken()) {
+      await this.#pass(LOOK_EVERY_MS);
+      this.#operator.confirm(this.#operator.look());
+      for (const kind of this.#ledger.misled) this.#server.streams(kind, (stream) => stream.expire());
+    }
     if (this.#isBroken()) return;
     if (!this.#isQuiet()) {
       const kinds = this.#process?.mirror.status().kinds.map(({ id, state, complete, unsettled }) => ({ id, state, complete, unsettled }));
@@ -251,8 +278,27 @@ class Simulation {
         `9: not at rest ${QUIET_WITHIN_MS / 60_000} minutes after the last fault: ${this.#differences().join('; ') || 'no difference'}; ${JSON.stringify(kinds)}`,
       );
     }
-    await this.#checkEngine();
+    if (this.#plan.outage !== null) await this.#outlast(this.#plan.outage);
+    if (!this.#isBroken()) await this.#checkEngine();
     if (!this.#isBroken()) await this.#checkRestart();
+  }
+
+  /** Invariant 15: storage is away for ten minutes under load, everything else is well. */
+  async #outlast(load: readonly Step[]): Promise<void> {
+    this.#trace.note('outage', load.length, 0);
+    const end = this.#clock.nowMs + OUTAGE_MS;
+    this.#storage.begin({ fault: 'down', kind: null, share: 1, untilMs: end });
+    for (const step of load) {
+      await this.#take(step);
+      await this.#pass(OUTAGE_MS / load.length);
+      const { pendingBytes } = this.#process?.mirror.status() ?? { pendingBytes: 0 };
+      if (pendingBytes > this.#plan.pendingBytes) this.#ledger.fail(`15: ${pendingBytes} bytes wait for storage, and ${this.#plan.pendingBytes} may`);
+      if (this.#isBroken()) return;
+    }
+    if (this.#clock.nowMs < end) await this.#pass(end - this.#clock.nowMs);
+    while (!this.#isQuiet() && this.#clock.nowMs < end + RETURN_WITHIN_MS && !this.#isBroken()) await this.#pass(1_000);
+    if (!this.#isQuiet())
+      this.#ledger.fail(`15: not right ${RETURN_WITHIN_MS / 1000} s after storage was back: ${this.#differences().join('; ') || 'not at rest'}`);
   }
 
   #heal(): void {

@@ -158,24 +158,22 @@ export class Truth {
     this.tick(BEYOND_BACKUP);
   }
 
-  /** The cluster is again what it was at the last back-up, and goes on from there. Returns what came back to life; null when there is no back-up. */
-  restore(): readonly ObjectState[] | null {
+  /** The cluster is again what it was at the last back-up, and goes on from there. Returns whether there is one. */
+  restore(): boolean {
     const backup = this.#backup;
-    if (backup === null) return null;
-    const revived: ObjectState[] = [];
+    if (backup === null) return false;
     this.#backup = null;
     this.history++;
     this.revision = backup.revision;
     this.forkedAt = backup.revision;
     for (const [id, truth] of this.kinds) {
       const objects = new Map(backup.kinds.get(id));
-      for (const state of objects.values()) if (truth.objects.get(state.key)?.uid !== state.uid) revived.push(state);
+      for (const { key, uid } of objects.values()) if (truth.objects.get(key)?.uid !== uid) this.revived.add(uid);
       truth.objects = objects;
       truth.log = truth.log.slice(0, truth.after(backup.revision));
       truth.oldest = Math.min(truth.oldest, backup.revision);
     }
-    for (const { uid } of revived) this.revived.add(uid);
-    return revived;
+    return true;
   }
 
   /** Another, empty cluster stands where the old one was; `ahead` says that its revisions are higher than any that was heard of before. */

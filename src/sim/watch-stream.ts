@@ -1,9 +1,11 @@
 import type { ChunkSink, WatchQuery } from '../cluster/cluster.ts';
 import type { VirtualClock } from './clock.ts';
 import type { Draw } from './draw.ts';
-import { Exchange } from './exchange.ts';
+import { Exchange, type Mark } from './exchange.ts';
+import type { ObjectKey } from '../model/key.ts';
 import { type ObjectState, type SimKind, wireOf } from './kinds.ts';
 import type { Life } from './life.ts';
+import type { KindHearsay } from './told.ts';
 import type { ChangeEvent, Truth } from './truth.ts';
 
 const BOOKMARK_EVERY_MS = 60_000;
@@ -21,6 +23,14 @@ function lineOf(event: ChangeEvent): Buffer {
   return line;
 }
 
+/** What is sent, and what the process has been told by it. */
+interface Line {
+  readonly bytes: Buffer;
+  readonly tell: Mark['told'] | null;
+  /** What it says is there; null when it says something else. */
+  readonly state: ObjectState | null;
+}
+
 export interface StreamParts {
   readonly clock: VirtualClock;
   readonly draw: Draw;
@@ -34,6 +44,10 @@ export interface StreamParts {
   /** Whether the query lets an object through. */
   readonly selects: (state: ObjectState) => boolean;
   readonly onClose: (stream: WatchStream) => void;
+  /** What is told of the kind just now. */
+  readonly hearsay: () => KindHearsay;
+  /** The initial list has been told, of these keys. */
+  readonly onListed: (keys: ReadonlySet<ObjectKey>, isLie: boolean) => void;
 }
 
 /** One watch: what waits to be sent, and all that can go wrong with it. */
@@ -41,12 +55,12 @@ export class WatchStream {
   readonly kind: SimKind;
   readonly exchange: Exchange<void>;
   readonly #parts: StreamParts;
-  #waiting: Buffer[] = [];
+  #waiting: Line[] = [];
   #isSending = false;
   /** Ends after what waits was sent: cleanly, or broken. */
   #end: 'clean' | 'broken' | null = null;
   /** Sent, recently: a rewinding stream sends it again. */
-  #last: Buffer[] = [];
+  #last: Line[] = [];
   /** Nothing is sent any more, and nobody is told. */
   #isSilent = false;
   #isDeaf = false;
@@ -59,20 +73,23 @@ export class WatchStream {
   }
 
   /** The server accepts, and sends what is due. */
-  open(): void {
+  open(isLie = false): void {
     const { query, onOpen, draw } = this.#parts;
     onOpen();
     if (!this.exchange.isOpen) return;
     this.exchange.after(query.timeoutSeconds * 1000, () => this.endsAfterThis('clean'));
     this.#bookmarkLater(draw.whole(1_000, BOOKMARK_EVERY_MS));
     const from = query.resourceVersion === '' || query.resourceVersion === '0' ? 0 : Number(query.resourceVersion);
-    if (query.sendInitialEvents === true) this.#sendInitial(from);
+    if (query.sendInitialEvents === true) this.#sendInitial(from, isLie);
     else this.#sendSince(from);
   }
 
   event(event: ChangeEvent): void {
     if (this.#isDeaf || !this.#parts.selects(event.state)) return;
-    this.#push(lineOf(event));
+    const { type, state } = event;
+    const { hearsay } = this.#parts;
+    if (type === 'DELETED') this.#push(lineOf(event), (isSure) => hearsay().deleted(state.key, state.revision, isSure));
+    else this.#push(lineOf(event), () => hearsay().exists(state.key, state.revision), state);
   }
 
   /** Accepted, and silent for ever. */
@@ -91,11 +108,12 @@ export class WatchStream {
 
   break(): void {
     const { draw } = this.#parts;
-    const bytes = Buffer.concat(this.#waiting.splice(0));
+    const lines = this.#waiting.splice(0);
+    const bytes = bytesOf(lines);
     if (bytes.length === 0 || this.#isSending || this.#isSilent) return this.exchange.fail(RESET);
     // The last line is cut anywhere.
     this.#isSending = true;
-    this.exchange.send(bytes.subarray(0, draw.whole(0, bytes.length)), this.#parts.sink, () => this.exchange.fail(RESET));
+    this.exchange.send(bytes.subarray(0, draw.whole(0, bytes.length)), this.#parts.sink, () => this.exchange.fail(RESET), marksOf(lines));
   }
 
   endsAfterThis(how: 'clean' | 'broken'): void {
@@ -113,8 +131,10 @@ export class WatchStream {
     this.#push(Buffer.from('{"type":"DELETED","object":null}\n'));
   }
 
+  /** Nothing that is gone: between its repeated addition and its repeated deletion nobody could know. */
   rewind(): void {
-    for (const line of [...this.#last]) this.#push(line);
+    const { truth, kind } = this.#parts;
+    for (const { bytes, tell, state } of [...this.#last]) if (state === null || truth.isAlive(kind, state.key, state.uid)) this.#push(bytes, tell, state);
   }
 
   bookmark(): void {
@@ -123,16 +143,21 @@ export class WatchStream {
     this.#push(bookmarkLine(this.kind, truth.revision, false));
   }
 
-  #sendInitial(from: number): void {
-    const { truth, kind, selects } = this.#parts;
+  #sendInitial(from: number, isLie: boolean): void {
+    const { truth, kind, selects, hearsay, onListed } = this.#parts;
     if (from > truth.revision) {
       this.#push(statusLine(504, 'Timeout', 'Too large resource version'));
       return this.endsAfterThis('clean');
     }
-    for (const state of truth.of(kind).objects.values()) {
-      if (selects(state)) this.#push(Buffer.from(`{"type":"ADDED","object":${wireOf(state.body)}}\n`, 'latin1'));
+    const states = isLie ? [] : [...truth.of(kind).objects.values()].filter(selects);
+    for (const state of states) {
+      this.#push(Buffer.from(`{"type":"ADDED","object":${wireOf(state.body)}}\n`, 'latin1'), () => hearsay().exists(state.key, state.revision), state);
     }
-    this.#push(bookmarkLine(kind, truth.revision, true));
+    let isTold = false;
+    this.#push(bookmarkLine(kind, truth.revision, true), () => {
+      if (!isTold) onListed(new Set(states.map(({ key }) => key)), isLie);
+      isTold = true;
+    });
   }
 
   #sendSince(from: number): void {
@@ -151,9 +176,9 @@ export class WatchStream {
     });
   }
 
-  #push(line: Buffer): void {
+  #push(bytes: Buffer, tell: Mark['told'] | null = null, state: ObjectState | null = null): void {
     if (this.#end !== null) return;
-    this.#waiting.push(line);
+    this.#waiting.push({ bytes, tell, state });
     this.#arm();
   }
 
@@ -170,7 +195,7 @@ export class WatchStream {
     const lines = this.#waiting.splice(0);
     this.#last = lines.slice(-4);
     if (lines.length === 0) return this.#sent();
-    this.exchange.send(lines.length === 1 ? (lines[0] as Buffer) : Buffer.concat(lines), this.#parts.sink, () => this.#sent());
+    this.exchange.send(bytesOf(lines), this.#parts.sink, () => this.#sent(), marksOf(lines));
   }
 
   #sent(): void {
@@ -179,6 +204,18 @@ export class WatchStream {
     else if (this.#end === 'clean') this.exchange.succeed();
     else if (this.#end === 'broken') this.exchange.fail(RESET);
   }
+}
+
+function bytesOf(lines: readonly Line[]): Buffer {
+  return lines.length === 1 ? (lines[0] as Line).bytes : Buffer.concat(lines.map(({ bytes }) => bytes));
+}
+
+function marksOf(lines: readonly Line[]): readonly Mark[] {
+  let end = 0;
+  return lines.flatMap(({ bytes, tell }) => {
+    end += bytes.length;
+    return tell === null ? [] : [{ end, told: tell }];
+  });
 }
 
 function bookmarkLine({ kind, apiVersion }: SimKind, revision: number, isInitialEnd: boolean): Buffer {

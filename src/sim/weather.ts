@@ -19,6 +19,8 @@ export const API_FAULTS = [
   'slow',
   /** A list of some changes ago; one at a time, and never of namespaces, for what is older everywhere is older. */
   'stale',
+  /** A list without any items, of a kind of which the asking process knows objects: a broken aggregated API. */
+  'empty',
   /** Continue tokens are refused with 410. */
   'tokens',
   /** A watch is refused with 410, by status or by event; it ends at once; it is accepted and stays silent. */
@@ -51,6 +53,8 @@ export interface Spell<Fault> {
   readonly kind: KindId | null;
   readonly share: number;
   readonly untilMs: number;
+  /** It is over when it has struck once. */
+  readonly isOnce?: boolean;
 }
 
 /** The faults of now. */
@@ -68,6 +72,11 @@ export class Weather<Fault> {
 
   clear(): void {
     this.#spells = [];
+  }
+
+  /** A fault of a kind has come to effect. */
+  struck(fault: Fault, kind: KindId): void {
+    this.#spells = this.#spells.filter((spell) => !(spell.isOnce === true && spell.fault === fault && (spell.kind === null || spell.kind === kind)));
   }
 
   /** What happens to one request; null when it is spared. */
