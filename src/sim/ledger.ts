@@ -27,6 +27,8 @@ interface KeyBook {
   /** The uid that storage was told to delete as of the highest revision, and that revision. */
   buried: string | null;
   buriedAt: string | null;
+  /** The history in which it was. */
+  buriedIn: number;
   /** The newest state that storage refused. */
   refusedAt: number;
   /** Oldest first. */
@@ -42,7 +44,7 @@ class KindBook {
   of(key: ObjectKey): KeyBook {
     let book = this.keys.get(key);
     if (book === undefined) {
-      book = { covered: 0, lastDeleted: 0, buried: null, buriedAt: null, refusedAt: 0, open: [] };
+      book = { covered: 0, lastDeleted: 0, buried: null, buriedAt: null, buriedIn: 0, refusedAt: 0, open: [] };
       this.keys.set(key, book);
     }
     return book;
@@ -228,6 +230,7 @@ export class Ledger {
       if (
         before === null &&
         book.buried === state.uid &&
+        book.buriedIn === this.#truth.history &&
         state.revision < Number(book.buriedAt ?? 0) &&
         !this.#truth.isAlive(state.kind, key, state.uid) &&
         !this.#isDoubtful(id, key)
@@ -258,6 +261,7 @@ export class Ledger {
     if (book.buriedAt === null || revision === null || Number(revision) >= Number(book.buriedAt)) {
       book.buried = uid;
       book.buriedAt = revision;
+      book.buriedIn = this.#truth.history;
     }
     const row = kind.rows.get(key);
     if (row === undefined) return this.#cover(kind, key, book, Math.max(book.covered, book.lastDeleted), null);

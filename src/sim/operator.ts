@@ -33,6 +33,7 @@ export class Operator {
       if (keys.length !== count) fail(`14: ${count} deletions of ${kind} are said to be held, and ${keys.length} are shown`);
       if (!keys.every((key) => isGone(kind, key))) continue;
       const held = this.#held().find((pass) => pass.kind === kind);
+      if (held?.keys.length === 0) continue;
       const isTheSame = held !== undefined && held.token === token && String([...held.keys].sort()) === String([...keys].sort());
       const answer = running.mirror.control.confirm({ kind, token, count });
       const isDone = 'released' in answer;
