@@ -45,7 +45,7 @@ export class BcsStorage implements Storage {
   readonly cannot = {
     conditional:
       'bcs: the service compares nothing. Revisions and uids are compared here, with what was listed at the start and written since, so nobody else may write ' +
-      'the same documents; and a request that was given up but carried out more than 2 s later may overwrite a newer one, until the audit mends that',
+      'the same documents; and a request that had no answer in three times its time, and is carried out more than 5 s after that, may overwrite a newer one until the audit mends it',
     atomic:
       'bcs: every document is a request of its own. Scope records are written after the rows of the same call were settled, so they may lag and never lead. ' +
       'Events are only ever put: the service lets them go by age, so they are neither indexed nor deleted',

@@ -18,7 +18,13 @@ export type Verdict =
   | { readonly is: 'done'; readonly data: Buffer; readonly isStale: boolean }
   | { readonly is: 'absent' }
   | { readonly is: 'refused'; readonly error: string }
-  | { readonly is: 'failed'; readonly error: string; readonly effect: Effect };
+  | { readonly is: 'failed'; readonly error: string; readonly effect: Effect; readonly late?: LateVerdict | undefined };
+
+/** What may still be heard of a request that was not answered in time; null: that it was cut. */
+export interface LateVerdict {
+  readonly verdict: Promise<Verdict | null>;
+  cut(): void;
+}
 
 /** What a request that failed may have done: surely nothing; perhaps what it was to do; or that, and perhaps only later, for nobody has answered it. */
 export type Effect = 'none' | 'unsure' | 'open';

@@ -28,15 +28,32 @@ export interface BcsRequest {
   readonly isList?: boolean | undefined;
 }
 
-/** A request got no answer. */
+/**
+ * A write that was not answered in time is left on its connection for so many times that time more: its answer is the only proof that it cannot be carried
+ * out any more. A service that is overloaded works off what it has read, however long ago its client left, and must not be given more of it.
+ */
+const LATE_TIMES = 2;
+
+/** What may still be heard of a request that was not answered in time. */
+export interface Late {
+  /** Its answer; null when its connection was cut before. */
+  readonly reply: Promise<Reply | null>;
+  /** Cuts it: nobody needs to know any more. */
+  cut(): void;
+}
+
+/** A request got no answer, at least not in time. */
 export class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
   /** `no`: the service has seen nothing of it. `maybe`: it was cut or not answered in time, and what became of it is not known. */
   readonly wasSent: 'no' | 'maybe';
+  /** Null when there is nothing more to be heard of it. */
+  readonly late: Late | null;
 
-  constructor(message: string, wasSent: 'no' | 'maybe') {
+  constructor(message: string, wasSent: 'no' | 'maybe', late: Late | null = null) {
     super(message);
     this.wasSent = wasSent;
+    this.late = late;
   }
 }
 
@@ -81,7 +98,18 @@ export class BcsHttpClient {
 
   /** Rejects with NoAnswer, and with nothing else. */
   async send(request: BcsRequest): Promise<Reply> {
-    return await this.#slots.run(() => this.#trying(request));
+    const release = await this.#slots.acquire();
+    let late: Late | null = null;
+    try {
+      return await this.#trying(request);
+    } catch (cause) {
+      if (cause instanceof NoAnswer) ({ late } = cause);
+      throw cause;
+    } finally {
+      // It has its connection as long as it may be answered.
+      if (late === null) release();
+      else void late.reply.then(release);
+    }
   }
 
   /** Cuts what is under way. */
@@ -157,6 +185,9 @@ export class BcsHttpClient {
       const boundMs = request.isList === true ? Math.max(timeoutMs, LIST_TIMEOUT_MS) : timeoutMs;
       let controller: Dispatcher.DispatchController | null = null;
       let isOver = false;
+      /** From when it was not answered in time. */
+      let settleLate: ((reply: Reply | null) => void) | null = null;
+      let cancel = (): void => {};
       const end = (): boolean => {
         if (isOver) return false;
         isOver = true;
@@ -165,11 +196,20 @@ export class BcsHttpClient {
       };
       const fail = (message: string): void => {
         if (!end()) return;
-        reject(new NoAnswer(message, controller === null ? 'no' : 'maybe'));
+        if (settleLate === null) reject(new NoAnswer(message, controller === null ? 'no' : 'maybe'));
+        else settleLate(null);
         // Destroys the connection: what was sent on it is read by nobody any more, unless it was read already.
         controller?.abort(new Error('given up'));
       };
-      const cancel = clock.after(boundMs, () => fail(`the storage service at ${address} did not answer within ${boundMs / 1000} s`));
+      cancel = clock.after(boundMs, () => {
+        const message = `the storage service at ${address} did not answer within ${boundMs / 1000} s`;
+        if (controller === null || request.method === 'GET') return fail(message);
+        const reply = new Promise<Reply | null>((answer) => {
+          settleLate = answer;
+        });
+        cancel = clock.after(LATE_TIMES * boundMs, () => fail(message));
+        reject(new NoAnswer(message, 'maybe', { reply, cut: () => fail(message) }));
+      });
       const chunks: Buffer[] = [];
       let status = 0;
       let retryAfter: string | undefined;
@@ -188,7 +228,8 @@ export class BcsHttpClient {
         onResponseEnd() {
           if (!end()) return;
           const body = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
-          resolve({ reply: { status, body }, pauseMs: retryAfterMs(status, retryAfter, clock.wall()) });
+          if (settleLate === null) resolve({ reply: { status, body }, pauseMs: retryAfterMs(status, retryAfter, clock.wall()) });
+          else settleLate({ status, body });
         },
         onResponseError: (_controller, error) => fail(describeFailure(error, address)),
       };

@@ -7,10 +7,10 @@ import { type Outcome, STALE, WRITTEN } from '../../model/outcome.ts';
 import { Tombstones } from '../memory/tombstones.ts';
 import type { Write } from '../storage.ts';
 import { bodyHash, documentBody, eventBody } from './documents.ts';
-import type { Effect, Verdict } from './envelope.ts';
+import type { Effect, LateVerdict, Verdict } from './envelope.ts';
 import { documentPath, EVENTS_PATH, isEvent, type Place } from './routes.ts';
 import type { BcsService } from './service.ts';
-import { type Intent, isSame, type Known, settle } from './settle.ts';
+import { type Doubt, type Intent, isSame, type Known, settle } from './settle.ts';
 import { StoredKeys } from './stored-keys.ts';
 import type { NamedKind } from './type-names.ts';
 
@@ -100,7 +100,8 @@ export class KindWriter {
       case 'failed':
         this.#options.hashes.delete(`${this.#options.id} ${key}`);
         // Events are only ever added: the same once more is no other.
-        if (!this.#isEvents) this.#doubt(key, intent, verdict.effect);
+        if (!this.#isEvents) this.#doubt(key, intent, verdict.effect, verdict.late);
+        else verdict.late?.cut();
         return verdict.effect === 'open' && (await this.#wasCarriedOut(key, intent)) ? WRITTEN : { kind: 'retry', error: verdict.error };
       default:
         return verdict satisfies never;
@@ -114,9 +115,12 @@ export class KindWriter {
     if (doubt === undefined) return null;
     const found = await this.#look(key);
     const settlement = settle(doubt, found, next, this.#options.clock.now());
-    if (settlement.is === 'wait') return `a request of this key was given up and may still arrive: it is waited for another ${Math.ceil(settlement.ms)} ms`;
-    if (settlement.is === 'settled') doubts.delete(key);
-    else doubts.set(key, { ...doubt, tells: false });
+    if (settlement.is === 'wait')
+      return 'an earlier request of this key was not answered and may still arrive: the key waits until it is known what became of it';
+    if (settlement.is === 'settled') {
+      doubts.delete(key);
+      doubt.cut?.();
+    } else doubts.set(key, { ...doubt, tells: false });
     return null;
   }
 
@@ -139,7 +143,7 @@ export class KindWriter {
     }
   }
 
-  #doubt(key: ObjectKey, intent: Intent, effect: Effect): void {
+  #doubt(key: ObjectKey, intent: Intent, effect: Effect, late: LateVerdict | undefined): void {
     const { doubts, rows } = this.keys;
     const before = doubts.get(key);
     if (effect === 'none') return;
@@ -149,7 +153,17 @@ export class KindWriter {
       return;
     }
     const tells = before === undefined && !isSame(rows.get(key) ?? null, intent.stored);
-    doubts.set(key, { ...intent, how: 'open', since: this.#options.clock.now(), tells });
+    const open = { ...intent, how: 'open', tells } as const;
+    const now = (): number => this.#options.clock.now();
+    if (late === undefined) {
+      doubts.set(key, { ...open, since: now() });
+      return;
+    }
+    const pending: Doubt = { ...open, how: 'pending', since: now(), cut: () => late.cut() };
+    doubts.set(key, pending);
+    void late.verdict.then((verdict) => {
+      if (doubts.get(key) === pending) doubts.set(key, verdict === null ? { ...open, since: now() } : { ...open, how: 'answered', since: now() });
+    });
   }
 
   /** A request was given up a moment ago: most often it was done, and only its answer was lost. */
@@ -159,6 +173,7 @@ export class KindWriter {
     const before = this.keys.rows.get(key) ?? null;
     const found = await this.#look(key).catch(() => before);
     if (!isSame(found, intent.stored)) return false;
+    doubts.get(key)?.cut?.();
     doubts.delete(key);
     this.#stored(key, intent);
     return true;

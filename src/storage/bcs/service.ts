@@ -63,7 +63,9 @@ export class BcsService {
       return judge(await this.#client.send(request));
     } catch (cause) {
       if (!(cause instanceof NoAnswer)) throw cause;
-      return { is: 'failed', error: cause.message, effect: cause.wasSent === 'no' ? 'none' : 'open' };
+      const { late } = cause;
+      const heard = late === null ? undefined : { verdict: late.reply.then((reply) => (reply === null ? null : judge(reply))), cut: () => late.cut() };
+      return { is: 'failed', error: cause.message, effect: cause.wasSent === 'no' ? 'none' : 'open', late: heard };
     }
   }
 

@@ -12,9 +12,9 @@ describe('a request whose effect is not known', () => {
   });
 
   test('is waited for when something else is to be written: it might overwrite that', () => {
-    expect(settle(doubt(state('5')), state('4').stored, state('6'), 1_500)).toEqual({ is: 'wait', ms: ARRIVES_WITHIN_MS - 500 });
-    expect(settle(doubt(state('5')), null, GONE, 1_500)).toEqual({ is: 'wait', ms: ARRIVES_WITHIN_MS - 500 });
-    expect(settle(doubt(GONE), state('4').stored, state('9'), 1_500)).toEqual({ is: 'wait', ms: ARRIVES_WITHIN_MS - 500 });
+    expect(settle(doubt(state('5')), state('4').stored, state('6'), 1_500)).toEqual({ is: 'wait' });
+    expect(settle(doubt(state('5')), null, GONE, 1_500)).toEqual({ is: 'wait' });
+    expect(settle(doubt(GONE), state('4').stored, state('9'), 1_500)).toEqual({ is: 'wait' });
   });
 
   test('is not waited for when the very same is sent once more', () => {
@@ -27,6 +27,13 @@ describe('a request whose effect is not known', () => {
     const resent = doubt(state('5'), { tells: false });
     expect(settle(resent, state('5').stored, state('6'), 1_001)).toMatchObject({ is: 'wait' });
     expect(settle(resent, state('5').stored, state('6'), 1_000 + ARRIVES_WITHIN_MS)).toEqual({ is: 'settled' });
+  });
+
+  test('that is still waited for on its connection holds up the key, the very same too, unless what it wrote is found', () => {
+    const pending = doubt(state('5'), { how: 'pending', since: 0 });
+    expect(settle(pending, state('4').stored, state('5'), 1e9)).toEqual({ is: 'wait' });
+    expect(settle(pending, state('4').stored, state('6'), 1e9)).toEqual({ is: 'wait' });
+    expect(settle(pending, state('5').stored, state('6'), 1)).toEqual({ is: 'settled' });
   });
 
   test('is over when it was answered, whatever the answer: it cannot arrive later', () => {
