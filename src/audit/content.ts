@@ -25,9 +25,12 @@ export class Reducer {
   readonly #apiVersion: string;
   readonly #transform: Transform | null;
   readonly #scanner: ObjectScanner;
+  readonly #digest: (body: Uint8Array) => string;
   #scratch = Buffer.alloc(64 * 1024);
 
-  constructor(plan: KindPlan, secretKey: Uint8Array) {
+  /** `reencodes` as the reader's. */
+  constructor(plan: KindPlan, secretKey: Uint8Array, reencodes: boolean | undefined) {
+    this.#digest = reencodes === true ? (body) => digestOf(canonical(body)) : digestOf;
     this.#kind = plan.kind.kind;
     this.#apiVersion = apiVersionOf(plan.kind);
     this.#transform = createTransform(plan, { secretKey });
@@ -44,7 +47,7 @@ export class Reducer {
     const { source } = transformed;
     if (this.#scratch.length < source.size) this.#scratch = Buffer.alloc(source.size * 2);
     source.copyTo(this.#scratch, 0);
-    return { uid, revision, content: digestOf(this.#scratch.subarray(0, source.size)) };
+    return { uid, revision, content: this.#digest(this.#scratch.subarray(0, source.size)) };
   }
 
   /**
@@ -54,7 +57,12 @@ export class Reducer {
   row(row: StoredObject, expected: Seen | null): SeenRow {
     const { uid, revision } = row;
     const damaged = (damage: string): SeenRow => ({ uid, revision, content: damage, damage });
-    const content = digestOf(row.body);
+    let content: string;
+    try {
+      content = this.#digest(row.body);
+    } catch {
+      return damaged('the row holds no valid object');
+    }
     if (row.hash !== undefined && row.hash !== content) return damaged('the hash of the row is not that of its body');
     if (row.kind !== this.#kind || row.apiVersion !== this.#apiVersion) return damaged('the columns of the row and its body disagree');
     if (expected !== null && expected.content === content && expected.uid === uid && expected.revision === revision) {
@@ -77,6 +85,17 @@ export class Reducer {
     if (this.#scanner.problem !== null) throw this.#scanner.damage();
     return this.#scanner;
   }
+}
+
+/** The same text for the same JSON, however it is written. Throws SyntaxError. */
+function canonical(body: Uint8Array): Buffer {
+  const sorted = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(sorted);
+    if (typeof value !== 'object' || value === null) return value;
+    const members = Object.entries(value).map(([name, member]): [string, unknown] => [name, sorted(member)]);
+    return Object.fromEntries(members.sort(([a], [b]) => (a < b ? -1 : 1)));
+  };
+  return Buffer.from(JSON.stringify(sorted(JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.length).toString()))));
 }
 
 function digestOf(body: Uint8Array): string {

@@ -89,7 +89,7 @@ export class KindAudit {
 
   constructor(parts: KindAuditParts) {
     this.#parts = parts;
-    this.#reducer = new Reducer(parts.kind.plan, parts.secretKey);
+    this.#reducer = new Reducer(parts.kind.plan, parts.secretKey, parts.reader.reencodes);
   }
 
   /** Compares everything, at its pace. A kind that cannot be compared says why in its result. */

@@ -29,7 +29,7 @@ export class KindView {
     const { plan } = parts;
     this.plan = plan;
     this.#parts = parts;
-    this.#reducer = new Reducer(plan, parts.secretKey);
+    this.#reducer = new Reducer(plan, parts.secretKey, parts.reader.reencodes);
     // A row may wait for its interval; that it will be written, only the mirror knows.
     this.revisions = plan.minIntervalSeconds > 0 ? 'may lag' : this.#reducer.revisions;
   }

@@ -140,6 +140,8 @@ export interface Storage {
 
 /** Reads what is durable; never sees the cache. Safe beside a running writer. */
 export interface StorageReader {
+  /** Bodies may come back as other bytes of the same JSON (another order of keys, other spelling of numbers): they are compared as JSON. */
+  readonly reencodes?: boolean | undefined;
   clusters(): Promise<readonly string[]>;
   kinds(cluster: string): Promise<readonly KindId[]>;
   scopes(cluster: string): Promise<readonly ScopeRecord[]>;

@@ -38,7 +38,7 @@ async function listed(
   const kind = { plan, cache, obstacle: () => options.obstacle ?? null, relist: () => relists++ } as Partial<AuditedKind> as AuditedKind;
   const found: string[] = [];
   const reading = async (): Promise<void> => {
-    const parts = { kind, cluster, pace: new Pace(clock, 2_000), reducer: new Reducer(plan, new Uint8Array()), signal: new AbortController().signal };
+    const parts = { kind, cluster, pace: new Pace(clock, 2_000), reducer: new Reducer(plan, new Uint8Array(), false), signal: new AbortController().signal };
     for await (const { after, upTo, live, listed: revision, isWhole } of liveRanges(parts, '')) {
       found.push(`(${after ?? ''}, ${upTo ?? ''}] at ${revision}${isWhole ? '' : ', not whole'}: ${[...live.keys()].join(' ')}`.replaceAll('default/', ''));
     }

@@ -38,6 +38,8 @@ type Query = Parameters<StorageReader['list']>[0];
  * sorted here; bodies are then asked for by name, as many as a page has.
  */
 export class BcsReader implements StorageReader {
+  /** The service may keep documents in a database with a form of its own. */
+  readonly reencodes = true;
   readonly #options: BcsReaderOptions;
   /** What kinds are called, by cluster; names that were given never change. */
   readonly #kinds = new Map<string, ReadonlyMap<KindId, NamedKind>>();
