@@ -42,8 +42,10 @@ describe('on loopback, without credentials', () => {
     hollow.faults.add({ effect: { type: 'reject', status: 503 }, verbs: ['list'], kinds: ['pods'] });
     await using mirror = await TestMirror.start(hollow);
     expect(await mirror.get('/livez')).toEqual({ code: 200, text: 'ok\n' });
-    await until('all but pods are complete', () => mirror.app.status().kinds.filter((kind) => !kind.complete).length === 1, { everyMs: 10 });
-    const before = await mirror.get('/readyz');
+    const before = await until('all others are complete', async () => {
+      const { code, text } = await mirror.get('/readyz');
+      return text.includes('pods: ') && text.split('\n').length === 3 ? { code, text } : null;
+    });
     expect(before.code).toBe(503);
     expect(before.text).toMatch(/^\[ \] pods: 0 objects, (listing|waiting).*\nnot ready: syncing\n$/);
     hollow.faults.clear();
