@@ -17,6 +17,8 @@ import { type ApiFault, type StorageFault, Weather } from './weather.ts';
 /** When the faults are over, everything is to be right within this: the longest silence a watch is granted, and the backoffs behind it. */
 const QUIET_WITHIN_MS = 40 * 60_000;
 const LOOK_EVERY_MS = 5_000;
+/** A mirror that asks the same again and again never comes to rest, and its run would not end. The busiest of 150 seeds of 1,000 mutations took 11,025. */
+const MOST_TIMERS = 200_000;
 /** How long a mirror on a finished copy is watched for writes that nobody needs. */
 const IDLE_MS = 20_000;
 const STOP_WITHIN_MS = 60_000;
@@ -63,6 +65,7 @@ class Simulation {
   #processes = 0;
   #downMs = 0;
   #isOver = false;
+  #timers = 0;
 
   constructor(plan: Plan, isRecording: boolean) {
     this.#plan = plan;
@@ -116,7 +119,11 @@ class Simulation {
     };
   }
 
-  readonly #isBroken = (): boolean => this.#ledger.violation !== null;
+  /** Asked before every timer. */
+  readonly #isBroken = (): boolean => {
+    if (++this.#timers === MOST_TIMERS) this.#ledger.fail(`it does not come to rest: ${MOST_TIMERS} timers in ${this.#clock.nowMs} ms`);
+    return this.#ledger.violation !== null;
+  };
 
   async #pass(ms: number): Promise<void> {
     await this.#clock.advance(ms, this.#isBroken);
