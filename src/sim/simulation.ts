@@ -121,7 +121,7 @@ class Simulation {
 
   /** Asked before every timer. */
   readonly #isBroken = (): boolean => {
-    if (++this.#timers === MOST_TIMERS) this.#ledger.fail(`it does not come to rest: ${MOST_TIMERS} timers in ${this.#clock.nowMs} ms`);
+    if (++this.#timers === MOST_TIMERS) this.#ledger.fail(`12: it does not come to rest: ${MOST_TIMERS} timers in ${this.#clock.nowMs} ms`);
     return this.#ledger.violation !== null;
   };
 
