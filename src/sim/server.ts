@@ -61,6 +61,8 @@ export class SimServer {
   readonly #streams = new Set<WatchStream>();
   #chains = new Map<string, Chain>();
   #tokens = 0;
+  /** Requests for lists, ever. */
+  lists = 0;
   #staleAtMs = Number.NEGATIVE_INFINITY;
   /** Discovery shows widgets so, whatever is true already. */
   #shown = false;
@@ -126,6 +128,7 @@ export class SimServer {
 
   #list(request: { kind: Kind; scope: Scope; client: Client; query: ListQuery; sink: ChunkSink; signal: AbortSignal }): Promise<void> {
     const { client, query, sink, signal } = request;
+    this.lists++;
     const { draw } = this.parts;
     const kind = simKindOf(request.kind);
     const exchange = new Exchange<void>(this.parts, client.life, signal);

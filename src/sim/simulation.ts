@@ -17,6 +17,8 @@ import { type ApiFault, type StorageFault, Weather } from './weather.ts';
 /** When the faults are over, everything is to be right within this: the longest silence a watch is granted, and the backoffs behind it. */
 const QUIET_WITHIN_MS = 40 * 60_000;
 const LOOK_EVERY_MS = 5_000;
+/** Of lists that nothing but the mirror itself asks for. */
+const MOST_LISTS = 2_000;
 /** A mirror that asks the same again and again never comes to rest, and its run would not end. The busiest of 150 seeds of 1,000 mutations took 11,025. */
 const MOST_TIMERS = 200_000;
 /** How long a mirror on a finished copy is watched for writes that nobody needs. */
@@ -273,9 +275,11 @@ class Simulation {
     this.#process?.spare();
     if (this.#plan.heals) this.#heal();
     const end = this.#clock.nowMs + QUIET_WITHIN_MS;
+    const { lists } = this.#server;
     while (!this.#isQuiet() && this.#clock.nowMs < end && !this.#isBroken()) {
       await this.#pass(LOOK_EVERY_MS);
       this.#operator.confirm(this.#operator.look());
+      if (this.#server.lists - lists > MOST_LISTS) this.#ledger.fail('12: when the faults are over the mirror lists without end');
       for (const kind of this.#ledger.misled) this.#server.streams(kind, (stream) => stream.expire());
     }
     if (this.#isBroken()) return;
