@@ -463,6 +463,7 @@ export class ObjectCache implements CacheReader {
   clear(): void {
     for (const entry of this.#entries.values()) entry.body?.release();
     this.#entries.clear();
+    for (const state of [...this.#scopes.values(), this.#outside]) state.held = 0;
   }
 
   scopeOf(key: ObjectKey): ScopeState {

@@ -128,7 +128,7 @@ export interface Storage {
   write(writes: readonly Write[], scopes: readonly ScopeRecord[]): Promise<readonly Outcome[]>;
   /** Every stored row of a kind, in pages, without bodies. `scope` '' is all namespaces. */
   index(kind: KindId, scope: Scope): AsyncIterable<readonly IndexRow[]>;
-  /** Kinds that have rows or a scope record. */
+  /** Kinds that have rows, a scope record or a parked key. */
   kinds(): Promise<readonly KindId[]>;
   scopes(): Promise<readonly ScopeRecord[]>;
   parked(): Promise<readonly ParkedRow[]>;

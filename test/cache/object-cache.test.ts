@@ -645,6 +645,12 @@ describe('a deletion that the fence holds', () => {
     expect({ held: cache.held, isEmpty: cache.isEmpty, watermark: state.watermark }).toEqual({ held: 0, isEmpty: true, watermark: '9' });
   });
 
+  test('is forgotten with everything else at the end of a mirror', () => {
+    const { cache } = held();
+    cache.clear();
+    expect({ held: cache.held, keys: cache.heldKeys() }).toEqual({ held: 0, keys: [] });
+  });
+
   test('is forgotten for an object that is seen again', () => {
     const { cache, state } = held();
     expect(cache.see(state, { key: one, uid: one, revision: '4' }, 0, null, () => null)).toBe('added');

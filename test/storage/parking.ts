@@ -27,6 +27,13 @@ export function parking(engine: () => EngineUnderTest): void {
       expect(await outcomes(storage, [put('a/w', '4'), put('a/y', '6')])).toEqual(['unchanged', 'unchanged']);
     });
 
+    test('and its kind is one that storage knows, also when nothing else of it is there', async () => {
+      const { storage, reader } = engine();
+      await storage.write([poison('a/x', '5')], []);
+      expect(await storage.kinds()).toEqual(['pods']);
+      expect(await reader.kinds('prod')).toEqual(['pods']);
+    });
+
     test('and counted up as long as it is the same object', async () => {
       const { storage } = engine();
       await storage.write([poison('a/x', '5')], []);

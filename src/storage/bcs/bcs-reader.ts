@@ -58,8 +58,8 @@ export class BcsReader implements StorageReader {
 
   async kinds(cluster: string): Promise<readonly KindId[]> {
     const service = await this.#options.service();
-    const { kinds, scopes } = await readRecords(service, cluster);
-    const found = new Set(scopes.map(({ kind }) => kind));
+    const { kinds, scopes, parked } = await readRecords(service, cluster);
+    const found = new Set([...scopes, ...parked].map(({ kind }) => kind));
     for (const { kind, type } of kinds) {
       const id = kindId(kind);
       if (!found.has(id) && (await hasRows(service, cluster, type))) found.add(id);

@@ -103,7 +103,7 @@ export class BcsStorage implements Storage {
 
   async kinds(): Promise<readonly KindId[]> {
     const records = await this.#records();
-    const found = new Set([...records.scopes.values()].map(({ kind }) => kind));
+    const found = new Set([...records.scopes.values(), ...records.parked.values()].map(({ kind }) => kind));
     for (const [id, { kind, type }] of records.kinds) {
       // Their rows go by themselves.
       if (found.has(id) || isEvent(kind)) continue;

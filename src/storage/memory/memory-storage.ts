@@ -74,7 +74,7 @@ class MemoryStorage implements Storage, StorageReader {
   async kinds(cluster: string = this.#cluster): Promise<readonly KindId[]> {
     if (cluster !== this.#cluster) return [];
     const found = new Set([...this.#scopes.values()].map((record) => record.kind));
-    for (const [kind, { rows }] of this.#tables) if (rows.size > 0) found.add(kind);
+    for (const [kind, { rows, parked }] of this.#tables) if (rows.size + parked.size > 0) found.add(kind);
     return [...found].sort();
   }
 

@@ -69,7 +69,7 @@ export class SqliteReader implements StorageReader {
 
   async kinds(cluster: string): Promise<readonly KindId[]> {
     return this.#read((sql) => {
-      const found = new Set(sql.scopes.all(cluster).map(kindOf));
+      const found = new Set([...sql.scopes.all(cluster), ...sql.parked.all(cluster)].map(kindOf));
       // A jump from kind to kind in the primary key, not a walk over its rows.
       const next = (row: Row | undefined): Row | undefined =>
         sql.kind.get(cluster, row === undefined ? '' : text(row, 'api_group'), row === undefined ? '' : text(row, 'resource'));
