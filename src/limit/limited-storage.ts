@@ -1,4 +1,5 @@
 import type { Semaphore } from '../kit/semaphore.ts';
+import { aroundStorage } from '../storage/around.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { RateLimit } from './limit.ts';
 
@@ -9,23 +10,10 @@ import type { RateLimit } from './limit.ts';
  */
 export function limitedStorage(inner: Storage, slots: Semaphore, rate: RateLimit): Storage {
   const never = new AbortController().signal;
-  return {
-    name: inner.name,
-    cannot: inner.cannot,
-    batchLimit: inner.batchLimit,
-    lanes: inner.lanes,
-    learn: (kinds) => inner.learn?.(kinds),
-    open: () => inner.open(),
-    index: (kind, scope) => inner.index(kind, scope),
-    kinds: () => inner.kinds(),
-    scopes: () => inner.scopes(),
-    parked: () => inner.parked(),
-    unpark: (kind, key) => inner.unpark(kind, key),
-    close: () => inner.close(),
-    write: (writes, scopes) =>
-      slots.run(async () => {
-        if (writes.length > 0) await rate.acquire(writes.length, 'live', never);
-        return await inner.write(writes, scopes);
-      }),
-  };
+  return aroundStorage(inner, (writes, scopes) =>
+    slots.run(async () => {
+      if (writes.length > 0) await rate.acquire(writes.length, 'live', never);
+      return await inner.write(writes, scopes);
+    }),
+  );
 }

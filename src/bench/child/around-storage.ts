@@ -1,10 +1,11 @@
 import type { Clock } from '../../kit/clock.ts';
+import { aroundStorage } from '../../storage/around.ts';
 import type { Storage } from '../../storage/storage.ts';
 
 /** A storage that takes no more than so many rows a second. */
 export function throttledStorage(inner: Storage, rowsPerSecond: number, clock: Clock): Storage {
   let freeAt = 0;
-  return around(inner, async (writes, scopes) => {
+  return aroundStorage(inner, async (writes, scopes) => {
     const now = clock.now();
     freeAt = Math.max(freeAt, now) + (writes.length * 1000) / rowsPerSecond;
     await clock.sleep(freeAt - now);
@@ -17,7 +18,7 @@ const STAMP = '"kubefold.test/t":"';
 /** Notes for every durable put of an object that carries a stamp (Unix nanoseconds, in an annotation) how old its change was by then, in milliseconds. */
 export function stampedStorage(inner: Storage, clock: Clock, agesMs: number[]): Storage {
   const begin = clock.wall();
-  return around(inner, async (writes, scopes) => {
+  return aroundStorage(inner, async (writes, scopes) => {
     const stampsMs = writes.flatMap((write) => (write.type === 'put' ? [stampOf(write.body)] : []));
     const outcomes = await inner.write(writes, scopes);
     const now = clock.wall();
@@ -63,7 +64,7 @@ export class Outage {
   }
 
   around(inner: Storage): Storage {
-    return around(inner, async (writes, scopes) => {
+    return aroundStorage(inner, async (writes, scopes) => {
       if (writes.length > 0) this.calls++;
       this.rows += writes.length;
       if (this.#end !== null) {
@@ -78,22 +79,4 @@ export class Outage {
       return outcomes;
     });
   }
-}
-
-function around(inner: Storage, write: Storage['write']): Storage {
-  return {
-    name: inner.name,
-    cannot: inner.cannot,
-    batchLimit: inner.batchLimit,
-    lanes: inner.lanes,
-    learn: (kinds) => inner.learn?.(kinds),
-    open: () => inner.open(),
-    write,
-    index: (kind, scope) => inner.index(kind, scope),
-    kinds: () => inner.kinds(),
-    scopes: () => inner.scopes(),
-    parked: () => inner.parked(),
-    unpark: (kind, key) => inner.unpark(kind, key),
-    close: () => inner.close(),
-  };
 }

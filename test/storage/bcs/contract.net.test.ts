@@ -1,4 +1,5 @@
-import type { Storage, StorageReader } from '../../../src/storage/storage.ts';
+import { aroundStorage } from '../../../src/storage/around.ts';
+import type { StorageReader } from '../../../src/storage/storage.ts';
 import { storageContract } from '../contract.ts';
 import type { EngineUnderTest } from '../engine-under-test.ts';
 import { bcsRig, unwrapped, wrapped } from './engine.ts';
@@ -12,19 +13,7 @@ for (const [name, checksRevisions] of services) storageContract(name, () => engi
 
 async function engineUnderTest(checksRevisions: boolean): Promise<EngineUnderTest> {
   const { storage: engine, reader: plain, remove } = await bcsRig({ service: { checksRevisions } });
-  const storage: Storage = {
-    name: engine.name,
-    cannot: engine.cannot,
-    batchLimit: engine.batchLimit,
-    open: () => engine.open(),
-    write: (writes, scopes) => engine.write(writes.map(wrapped), scopes),
-    index: (kind, scope) => engine.index(kind, scope),
-    kinds: () => engine.kinds(),
-    scopes: () => engine.scopes(),
-    parked: () => engine.parked(),
-    unpark: (kind, key) => engine.unpark(kind, key),
-    close: () => engine.close(),
-  };
+  const storage = aroundStorage(engine, (writes, scopes) => engine.write(writes.map(wrapped), scopes));
   const reader: StorageReader = {
     clusters: () => plain.clusters(),
     kinds: (cluster) => plain.kinds(cluster),
