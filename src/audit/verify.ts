@@ -34,6 +34,17 @@ export interface Untold {
   readonly error: string;
 }
 
+/** What the copy keeps, or has let go, by age alone: counted, and no difference. */
+export interface ByAge {
+  readonly kind: KindId;
+  readonly drift: 'by age';
+  /** Whose objects are gone. */
+  readonly rows: number;
+  /** Whose rows are gone. */
+  readonly objects: number;
+  readonly why: string;
+}
+
 export interface VerifyOptions {
   readonly plans: readonly KindPlan[];
   readonly clusterName: string;
@@ -76,7 +87,7 @@ interface Suspect {
  * object by object and all kinds at the same time, until both sides agree or the copy had time enough: beside a running mirror, under churn, a copy that
  * merely lags by a commit is no difference. Where nothing can be told, that is said instead of guessed.
  */
-export async function* verifyKinds(options: VerifyOptions): AsyncGenerator<Difference | Untold, Compared> {
+export async function* verifyKinds(options: VerifyOptions): AsyncGenerator<Difference | Untold | ByAge, Compared> {
   const { plans, reader, clusterName, clock, signal, explain, onProgress } = options;
   const compared = { kinds: 0, objects: 0 };
   const suspects: Suspect[] = [];
@@ -87,12 +98,14 @@ export async function* verifyKinds(options: VerifyOptions): AsyncGenerator<Diffe
       compared.objects += found.objects;
       compared.kinds++;
       const records = (await reader.scopes(clusterName)).filter(({ kind }) => kind === plan.id);
-      if (records.length === 0 && found.rows === 0 && found.suspects.length > 0) {
-        const error = `the copy holds nothing of it and no record that it was listed: it is not mirrored, or not yet; the cluster has ${found.suspects.length} objects`;
+      if (records.length === 0 && found.rows === 0 && found.objects > 0) {
+        const error = `the copy holds nothing of it and no record that it was listed: it is not mirrored, or not yet; the cluster has ${found.objects} objects`;
         yield { kind: plan.id, drift: 'unknown', error };
         continue;
       }
       for (const suspect of found.suspects) suspects.push(suspect);
+      const { byAge } = found;
+      if (view.retention !== null && byAge.rows + byAge.objects > 0) yield { kind: plan.id, drift: 'by age', ...byAge, why: view.retention.why };
     } catch (cause) {
       signal.throwIfAborted();
       yield { kind: plan.id, drift: 'unknown', error: explain(cause) };
@@ -102,9 +115,17 @@ export async function* verifyKinds(options: VerifyOptions): AsyncGenerator<Diffe
   return compared;
 }
 
-async function firstSight(view: KindView, onProgress: (objects: number) => void): Promise<{ objects: number; rows: number; suspects: Suspect[] }> {
-  const { live, listed } = await view.list();
+interface FirstSight {
+  readonly objects: number;
+  readonly rows: number;
+  readonly suspects: readonly Suspect[];
+  readonly byAge: Pick<ByAge, 'rows' | 'objects'>;
+}
+
+async function firstSight(view: KindView, onProgress: (objects: number) => void): Promise<FirstSight> {
+  const { live, listed, aged } = await view.list();
   const suspects: Suspect[] = [];
+  const byAge = { rows: 0, objects: 0 };
   let objects = 0;
   let rows = 0;
   const differs = (key: ObjectKey, seen: Seen | null, row: Seen | null): void => {
@@ -125,15 +146,17 @@ async function firstSight(view: KindView, onProgress: (objects: number) => void)
     const seen = live.get(row.key) ?? null;
     live.delete(row.key);
     const reduced = view.reduce(row, seen);
-    if (compare(seen, reduced, view.revisions) !== null) differs(row.key, seen, reduced);
+    if (seen === null && view.retention !== null) byAge.rows++;
+    else if (compare(seen, reduced, view.revisions) !== null) differs(row.key, seen, reduced);
     rows++;
     onProgress(++objects);
   }
   for (const [key, seen] of live) {
-    differs(key, seen, null);
+    if (aged.has(key)) byAge.objects++;
+    else differs(key, seen, null);
     onProgress(++objects);
   }
-  return { objects, rows, suspects };
+  return { objects, rows, suspects, byAge };
 }
 
 /** Looks again and again at all that differed, of all kinds together. Yields what is wrong as soon as that is certain, and what cannot be told. */

@@ -138,10 +138,23 @@ export interface Storage {
   close(): Promise<void>;
 }
 
+/**
+ * Storage lets rows of a kind go by their age and keeps them until then, whatever the cluster does. So a row whose object is gone is no difference, and
+ * neither is an object without a row once it is old enough.
+ */
+export interface Retention {
+  /** The rule, as a sentence. */
+  readonly why: string;
+  /** Whether the row of an object with this body (JSON) may be gone by now. */
+  mayBeGone(body: Uint8Array, wallMs: number): boolean;
+}
+
 /** Reads what is durable; never sees the cache. Safe beside a running writer. */
 export interface StorageReader {
   /** Bodies may come back as other bytes of the same JSON (another order of keys, other spelling of numbers): they are compared as JSON. */
   readonly reencodes?: boolean | undefined;
+  /** Null, or no such member: rows of the kind are exactly the objects that the cluster has. */
+  retention?(kind: KindId): Retention | null;
   clusters(): Promise<readonly string[]>;
   kinds(cluster: string): Promise<readonly KindId[]>;
   scopes(cluster: string): Promise<readonly ScopeRecord[]>;

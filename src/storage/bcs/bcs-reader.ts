@@ -4,8 +4,9 @@ import { Semaphore } from '../../kit/semaphore.ts';
 import { StorageError } from '../../model/errors.ts';
 import { nameOf, namespaceOf, objectKey, type ObjectKey } from '../../model/key.ts';
 import { apiVersionOf, type KindId, kindId } from '../../model/kind.ts';
-import { compareBytes } from '../key-order.ts';
-import type { ParkedRow, ScopeRecord, StorageReader, StoredObject } from '../storage.ts';
+import { compareBytes, firstAfter } from '../key-order.ts';
+import type { ParkedRow, Retention, ScopeRecord, StorageReader, StoredObject } from '../storage.ts';
+import { eventSeconds } from './documents.ts';
 import { readClusters, readRecords } from './records.ts';
 import { isEvent, listPath } from './routes.ts';
 import { type BcsDocument, type BcsService, readDocument } from './service.ts';
@@ -21,6 +22,15 @@ const AT_ONCE = 16;
 const NAMES_LAST_MS = 60_000;
 /** Lists that are gone through at the same time. */
 const NAMES_OF_LISTS = 8;
+
+/** How long the service keeps the document of an event at least (wire specification, section 3.4). */
+const EVENTS_LAST_MS = 3_600_000;
+
+const EVENTS_ID = kindId({ group: '', resource: 'events' });
+const EVENTS: Retention = {
+  why: 'the storage service lets events go by its own clock, an hour after they were written, and the cluster by its own',
+  mayBeGone: (body, wallMs) => wallMs - eventSeconds(body) * 1000 >= EVENTS_LAST_MS,
+};
 
 export interface BcsReaderOptions {
   readonly service: () => BcsService | Promise<BcsService>;
@@ -48,6 +58,10 @@ export class BcsReader implements StorageReader {
 
   constructor(options: BcsReaderOptions) {
     this.#options = options;
+  }
+
+  retention(kind: KindId): Retention | null {
+    return kind === EVENTS_ID ? EVENTS : null;
   }
 
   async clusters(): Promise<readonly string[]> {
@@ -184,16 +198,4 @@ function chunksOf(keys: readonly ObjectKey[]): readonly { readonly namespace: st
     chunk.bytes += bytes;
   }
   return chunks;
-}
-
-/** The index of the first key beyond `after`, by halving. */
-function firstAfter(sorted: readonly ObjectKey[], after: ObjectKey): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (compareBytes(sorted[middle] ?? '', after) <= 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

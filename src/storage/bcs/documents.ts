@@ -18,7 +18,6 @@ const GO_ZERO_SECONDS = -62_135_596_800;
 export function eventBody(cluster: string, object: Uint8Array): Buffer {
   const event = recordOf(JSON.parse(textOf(object)));
   const involved = recordOf(event['involvedObject']);
-  const times = [event['lastTimestamp'], event['firstTimestamp'], event['eventTime'], recordOf(event['metadata'])['creationTimestamp']];
   const fields = {
     id: '',
     env: 'k8s',
@@ -28,10 +27,20 @@ export function eventBody(cluster: string, object: Uint8Array): Buffer {
     type: text(event['reason']),
     describe: text(event['message']),
     clusterId: cluster,
-    eventTime: times.map(secondsOf).find((seconds) => seconds !== null) ?? GO_ZERO_SECONDS,
+    eventTime: timeOf(event),
     extraInfo: { namespace: text(involved['namespace']), name: text(involved['name']), kind: text(involved['kind']) },
   };
   return Buffer.concat([Buffer.from(`${JSON.stringify(fields).slice(0, -1)},"data":`), object, CLOSE]);
+}
+
+/** When an Event happened, in Unix seconds; Go's zero time when it says nothing of it. Throws SyntaxError when the bytes are not JSON. */
+export function eventSeconds(object: Uint8Array): number {
+  return timeOf(recordOf(JSON.parse(textOf(object))));
+}
+
+function timeOf(event: Readonly<Record<string, unknown>>): number {
+  const times = [event['lastTimestamp'], event['firstTimestamp'], event['eventTime'], recordOf(event['metadata'])['creationTimestamp']];
+  return times.map(secondsOf).find((seconds) => seconds !== null) ?? GO_ZERO_SECONDS;
 }
 
 /** Tells two bodies of one object apart. */
