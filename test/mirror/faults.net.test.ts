@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { hurriedClock } from '../../src/bench/child/hurried-clock.ts';
 import type { Effect, FaultRule } from '../../src/hollow/faults.ts';
 import { seedCluster } from '../../src/hollow/load.ts';
 import { type Hollow, startHollow } from '../../src/hollow/server.ts';
 import { until } from '../support/until.ts';
-import { hurriedClock } from './hurried-clock.ts';
 import { TestMirror } from './test-mirror.ts';
 
 const ALL = { kinds: ['pods'] };

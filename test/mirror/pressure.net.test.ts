@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
+import { hurriedClock } from '../../src/bench/child/hurried-clock.ts';
 import { seedCluster } from '../../src/hollow/load.ts';
 import { startHollow } from '../../src/hollow/server.ts';
 import { until } from '../support/until.ts';
-import { hurriedClock } from './hurried-clock.ts';
 import { TestMirror } from './test-mirror.ts';
 
 const MIB = 2 ** 20;

@@ -1,5 +1,6 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { type App, createApp } from '../../src/app.ts';
+import { hurriedClock } from '../../src/bench/child/hurried-clock.ts';
 import { loadCredentials } from '../../src/cluster/credentials.ts';
 import { type ConfigFlags, loadConfig } from '../../src/config/load.ts';
 import type { Hollow } from '../../src/hollow/server.ts';
@@ -10,7 +11,6 @@ import type { KindStatus } from '../../src/model/status.ts';
 import { type TempDir, tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 import { Copy } from './copy.ts';
-import { hurriedClock } from './hurried-clock.ts';
 
 /** Fast enough that a backoff of seconds costs milliseconds, slow enough that no time limit strikes on a busy machine. */
 const HURRY = 20;

@@ -1,6 +1,9 @@
 import { type Clock, systemClock } from '../../kit/clock.ts';
 
-/** The system's clock, `factor` times as fast: what is done on purpose every few minutes comes every few seconds, and costs what it costs. */
+/**
+ * The system's clock, `factor` times as fast: waits that a mirror makes on purpose (the audit's rounds, backoff, the watchdog of a silent watch) become
+ * that much shorter, while sockets, threads and files stay as they are and cost what they cost.
+ */
 export function hurriedClock(factor: number): Clock {
   const startMs = systemClock.now();
   const startWallMs = systemClock.wall();

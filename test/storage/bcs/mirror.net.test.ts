@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type App, createApp } from '../../../src/app.ts';
 import type { WriteEntry } from '../../../src/bcsstorage/journal.ts';
 import { type BcsStorage as Service, startBcsStorage } from '../../../src/bcsstorage/server.ts';
+import { hurriedClock } from '../../../src/bench/child/hurried-clock.ts';
 import { loadCredentials } from '../../../src/cluster/credentials.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { seedCluster } from '../../../src/hollow/load.ts';
@@ -11,7 +12,6 @@ import { type Hollow, startHollow } from '../../../src/hollow/server.ts';
 import { createLogger } from '../../../src/kit/log.ts';
 import { seededRandom, systemRandom } from '../../../src/kit/random.ts';
 import { openReader } from '../../../src/storage/open.ts';
-import { hurriedClock } from '../../mirror/hurried-clock.ts';
 import { type TempDir, tempDir } from '../../support/temp-dir.ts';
 import { until } from '../../support/until.ts';
 
