@@ -4,7 +4,7 @@ export interface Clock {
   now(): number;
   /** Unix milliseconds: for what is stored or shown. */
   wall(): number;
-  /** Runs `run` once after `ms`; the returned function cancels it.. */
+  /** Runs `run` once after `ms`; the returned function cancels it. */
   after(ms: number, run: () => void): () => void;
   /** Resolves after `ms`, or at once when `signal` aborts. Never rejects. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
@@ -25,16 +25,19 @@ export const systemClock: Clock = {
     arm(ms);
     return () => clearTimeout(timer);
   },
-  sleep(ms, signal) {
-    return new Promise((resolve) => {
-      if (signal?.aborted) return resolve();
-      const end = (): void => {
-        cancel();
-        signal?.removeEventListener('abort', end);
-        resolve();
-      };
-      const cancel = systemClock.after(ms, end);
-      signal?.addEventListener('abort', end, { once: true });
-    });
-  },
+  sleep: (ms, signal) => sleepOn(systemClock, ms, signal),
 };
+
+/** What a clock does for sleep() when it has after(). */
+export function sleepOn(clock: Pick<Clock, 'after'>, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted === true) return resolve();
+    const end = (): void => {
+      cancel();
+      signal?.removeEventListener('abort', end);
+      resolve();
+    };
+    const cancel = clock.after(ms, end);
+    signal?.addEventListener('abort', end, { once: true });
+  });
+}

@@ -1,4 +1,4 @@
-import type { Clock } from '../kit/clock.ts';
+import { type Clock, sleepOn } from '../kit/clock.ts';
 import type { Life } from './life.ts';
 
 interface Timer {
@@ -126,15 +126,6 @@ export class ProcessClock implements Clock {
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal?.aborted === true) return resolve();
-      const end = (): void => {
-        cancel();
-        signal?.removeEventListener('abort', end);
-        resolve();
-      };
-      const cancel = this.after(ms, end);
-      signal?.addEventListener('abort', end, { once: true });
-    });
+    return sleepOn(this, ms, signal);
   }
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/kit/clock.ts';
+import { type Clock, sleepOn } from '../../src/kit/clock.ts';
 
 interface Timer {
   readonly dueMs: number;
@@ -45,16 +45,7 @@ export class ManualClock implements Clock {
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal?.aborted === true) return resolve();
-      const end = (): void => {
-        cancel();
-        signal?.removeEventListener('abort', end);
-        resolve();
-      };
-      const cancel = this.after(ms, end);
-      signal?.addEventListener('abort', end, { once: true });
-    });
+    return sleepOn(this, ms, signal);
   }
 
   /** Moves time on and runs what falls due, also timers set by timers. Promises settle later: await settled() before looking. */
