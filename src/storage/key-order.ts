@@ -37,3 +37,15 @@ export function compareBytes(a: string, b: string): number {
   if (SURROGATE.test(a) || SURROGATE.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
   return a < b ? -1 : a > b ? 1 : 0;
 }
+
+/** The index of the first of keys in byte order that is beyond `after`, by halving. */
+export function firstAfter(sorted: readonly string[], after: string): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareBytes(sorted[middle] ?? '', after) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

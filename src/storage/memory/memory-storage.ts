@@ -7,7 +7,7 @@ import type { ObjectMeta } from '../../model/object.ts';
 import type { Outcome } from '../../model/outcome.ts';
 import { STALE, UNCHANGED, WRITTEN } from '../../model/outcome.ts';
 import { compareRevisions } from '../../model/revision.ts';
-import { compareBytes } from '../key-order.ts';
+import { compareBytes, firstAfter } from '../key-order.ts';
 import type { Delete, IndexRow, ParkedRow, Put, ScopeRecord, Storage, StorageReader, StoredObject, Write } from '../storage.ts';
 import { Tombstones } from './tombstones.ts';
 
@@ -164,16 +164,4 @@ class MemoryStorage implements Storage, StorageReader {
     }
     return table;
   }
-}
-
-/** The index of the first key beyond `after`, by halving. */
-function firstAfter(sorted: readonly ObjectKey[], after: ObjectKey): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (compareBytes(sorted[middle] ?? '', after) <= 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
