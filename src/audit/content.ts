@@ -40,14 +40,23 @@ export class Reducer {
 
   /** What must be stored of a live object; null when a rule leaves it out. Throws SyntaxError when a rule must look into it and it is not JSON. */
   live(object: RawObject): Seen | null {
+    return this.#reduce(object)?.seen ?? null;
+  }
+
+  /** `bytes`: the digest of what must be stored. */
+  #reduce(object: RawObject): { readonly seen: Seen; readonly bytes: () => string } | null {
     const { uid, revision } = object;
     const transformed = this.#transform?.apply(object) ?? { keep: true as const, source: object, contentHash: null };
     if (!transformed.keep) return null;
-    if (transformed.contentHash !== null) return { uid, revision, content: transformed.contentHash };
-    const { source } = transformed;
-    if (this.#scratch.length < source.size) this.#scratch = Buffer.alloc(source.size * 2);
-    source.copyTo(this.#scratch, 0);
-    return { uid, revision, content: this.#digest(this.#scratch.subarray(0, source.size)) };
+    const { source, contentHash } = transformed;
+    const digest = (): string => {
+      if (this.#scratch.length < source.size) this.#scratch = Buffer.alloc(source.size * 2);
+      source.copyTo(this.#scratch, 0);
+      return this.#digest(this.#scratch.subarray(0, source.size));
+    };
+    if (contentHash !== null) return { seen: { uid, revision, content: contentHash }, bytes: digest };
+    const content = digest();
+    return { seen: { uid, revision, content }, bytes: () => content };
   }
 
   /**
@@ -72,8 +81,11 @@ export class Reducer {
       const object = this.#scan(row.body);
       if (object.uid !== uid || object.revision !== revision || objectKey(object.namespace, object.name) !== row.key)
         return damaged('the columns of the row and its body disagree');
-      const seen = this.live(object);
-      return seen === null ? damaged('the row holds an object that its rule leaves out') : { ...seen, damage: null };
+      const reduced = this.#reduce(object);
+      if (reduced === null) return damaged('the row holds an object that its rule leaves out');
+      // Doing once more what a rule does changes nothing (WL-S6): a row that it does change is of another rule, and may show what this one hides.
+      if (reduced.bytes() !== content) return damaged('the row is not in the form that its rule gives to objects');
+      return { ...reduced.seen, damage: null };
     } catch {
       return damaged('the row holds no valid object');
     }

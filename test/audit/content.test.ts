@@ -3,10 +3,13 @@ import { Reducer } from '../../src/audit/content.ts';
 import { ObjectScanner } from '../../src/json/scanner.ts';
 import type { ObjectKey } from '../../src/model/key.ts';
 import type { StoredObject } from '../../src/storage/storage.ts';
+import { parsePath } from '../../src/transform/paths.ts';
+import { createTransform } from '../../src/transform/transform.ts';
 import { planOf } from '../mirror/world.ts';
 
 const METADATA = '"metadata":{"namespace":"shop","name":"a","uid":"u1","resourceVersion":"7"}';
 const LIVE = `{"kind":"ConfigMap","apiVersion":"v1",${METADATA},"data":{"b":"1","a":"2"},"list":[3,1.0]}`;
+const ROW = { key: 'shop/a' as ObjectKey, uid: 'u1', revision: '7', apiVersion: 'v1', kind: 'ConfigMap', writtenAt: 0 };
 
 function verdict(reencodes: boolean, body: string): 'equal' | 'other' {
   const reducer = new Reducer(planOf(), new Uint8Array(), reencodes);
@@ -14,16 +17,7 @@ function verdict(reencodes: boolean, body: string): 'equal' | 'other' {
   const bytes = Buffer.from(LIVE);
   scanner.scan(bytes, 0, bytes.length);
   const live = reducer.live(scanner);
-  const row: StoredObject = {
-    key: 'shop/a' as ObjectKey,
-    uid: 'u1',
-    revision: '7',
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    body: Buffer.from(body),
-    writtenAt: 0,
-  };
-  return reducer.row(row, live).content === live?.content ? 'equal' : 'other';
+  return reducer.row({ ...ROW, body: Buffer.from(body) }, live).content === live?.content ? 'equal' : 'other';
 }
 
 test('bodies are compared by their bytes, and as JSON where storage keeps documents in a form of its own', () => {
@@ -34,4 +28,29 @@ test('bodies are compared by their bytes, and as JSON where storage keeps docume
 
 test('where bodies are compared as JSON another value, another order of a list and no JSON at all are differences', () => {
   for (const changed of [LIVE.replace('"2"', '"3"'), LIVE.replace('[3,1.0]', '[1.0,3]'), LIVE.slice(0, -1)]) expect(verdict(true, changed)).toBe('other');
+});
+
+test.each([
+  ['a value that the rule hides', { mask: [parsePath('data.a')] }],
+  ['a value that the rule hides, where a change is ignored', { mask: [parsePath('data.a')], ignoreChanges: [parsePath('data.b')] }],
+  ['a field that the rule takes out', { remove: [{ path: parsePath('data.a'), namespaces: null }] }],
+  ['no label that the rule sets', { setLabels: { a: 'b' } }],
+  ['another value of a label that the rule sets', { setLabels: { a: 'b' } }, '"labels":{"a":"c"},'],
+])('a row that has %s is not the row of its object, although the rule would make it so', (_, rule, more = '') => {
+  const reducer = new Reducer(planOf(rule), new Uint8Array(), false);
+  const scanner = new ObjectScanner({ kind: 'ConfigMap', apiVersion: 'v1' });
+  const object = (text: string): StoredObject => ({ ...ROW, body: Buffer.from(text) });
+  const scanned = (text: string): ObjectScanner => {
+    scanner.scan(Buffer.from(text), 0, Buffer.byteLength(text));
+    return scanner;
+  };
+  const untouched = LIVE.replace('"uid"', `${more}"uid"`);
+  const live = reducer.live(scanned(LIVE));
+  expect(reducer.row(object(untouched), live)).toMatchObject({ damage: expect.stringContaining('not in the form that its rule gives') });
+  const made = createTransform(planOf(rule), { secretKey: new Uint8Array() })?.apply(scanned(LIVE));
+  const bytes = Buffer.alloc(made?.keep === true ? made.source.size : 0);
+  if (made?.keep === true) made.source.copyTo(bytes, 0);
+  expect(reducer.row(object(bytes.toString()), live)).toMatchObject({ damage: null, content: live?.content });
+  // Nothing is known of its object: the form alone is told.
+  expect(reducer.row(object(bytes.toString()), null).damage).toBe(null);
 });
