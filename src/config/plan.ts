@@ -34,6 +34,8 @@ export interface KindPlan {
   readonly labelSelector: string | null;
   readonly fieldSelector: string | null;
   readonly filter: ObjectFilter;
+  /** Labels that every object gets in the copy, whatever it has; empty for none. Before anything is removed or masked. */
+  readonly setLabels: Readonly<Record<string, string>>;
   readonly mask: readonly ObjectPath[];
   readonly remove: readonly Removal[];
   readonly ignoreChanges: readonly ObjectPath[];

@@ -72,6 +72,33 @@ const removal = v.union(
 
 const ignoredPath = parsed(parsePath, 'the path of a value', 'For example status.conditions[*].lastHeartbeatTime.');
 
+const LABEL_PART = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
+const LABEL_PREFIX = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
+const NO_LABELS = problem('must be a mapping of label keys to values', 'For example { cluster.example.com/name: member-1, team: a }.');
+
+const labelValue = v.pipe(
+  v.string(problem('must be the value of a label, a text', 'Quote numbers and words like true: "1".')),
+  v.check(
+    (text) => text === '' || LABEL_PART.test(text),
+    problem('must be the value of a label: at most 63 letters, digits, dashes, underscores and dots, letters or digits at both ends', 'For example member-1.'),
+  ),
+);
+
+const setLabelsSchema = v.pipe(
+  v.objectWithRest({}, labelValue, NO_LABELS),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    const bad = Object.keys(dataset.value).find((key) => !isLabelKey(key));
+    if (bad !== undefined)
+      addIssue({ message: problem(`must have keys of labels, not ${JSON.stringify(bad)}`, 'For example { cluster.example.com/name: member-1, team: a }.') });
+  }),
+);
+
+function isLabelKey(key: string): boolean {
+  const [name = '', prefix, more] = key.split('/').toReversed();
+  return more === undefined && LABEL_PART.test(name) && (prefix === undefined || LABEL_PREFIX.test(prefix));
+}
+
 function qualifiedNames() {
   const rule = problem('must be a list of names with their namespaces', 'For example ["kube-system/kube-*"]; the name alone for kinds without namespaces.');
   return v.array(text('For example kube-system/kube-*.'), rule);
@@ -124,6 +151,13 @@ export const ruleSchema = described(
         parsed(parseLabelSelector, 'a label selector', 'For example app=web,tier!=scratch or "env in (dev,test)".'),
         null,
         'Label selector; the API server evaluates it. Default null: all.',
+      ),
+      setLabels: v.optional(
+        described(
+          setLabelsSchema,
+          'Labels that every object has in the copy, over those of its own, before anything is removed or masked: for API servers in front of many clusters, which select by labels that their answers lack. Default none.',
+        ),
+        {},
       ),
       fields: nullable(
         parsed(parseFieldSelector, 'a field selector', 'For example spec.nodeName!= or status.phase=Running,metadata.name!=x.'),

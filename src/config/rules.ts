@@ -124,6 +124,7 @@ export function planKind(kind: Kind, rules: CompiledRules): KindPlan {
         matching === undefined || always.length === 0 ? null : { always, namespaces: kind.namespaced ? matching.namespaces : null, names: matching.names },
       fields: fields.client,
     },
+    setLabels: rule?.setLabels ?? {},
     mask: matching?.mask ?? [],
     remove: matching?.remove ?? [],
     ignoreChanges: matching?.ignoreChanges ?? (IGNORED_CHANGES[id] ?? []).map(parsePath),
@@ -145,6 +146,7 @@ export function off(kind: Kind, reason: string): KindPlan {
     labelSelector: null,
     fieldSelector: null,
     filter: { namespaces: [], names: null, excepting: null, fields: null },
+    setLabels: {},
     mask: [],
     remove: [],
     ignoreChanges: [],
@@ -192,12 +194,17 @@ function workersOf(kind: Kind, rules: CompiledRules): number {
   return own?.count ?? rules.defaultWorkers;
 }
 
+/** In an order that says nothing. */
+export function labelPairs(labels: Readonly<Record<string, string>>): readonly (readonly [string, string])[] {
+  return Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
 function ruleName(rule: CompiledRule | undefined): string {
   return rule === undefined ? 'the defaults' : `resources[${rule.index}] (${rule.patterns.map(({ text }) => text).join(', ')})`;
 }
 
 function fingerprintOf(
-  plan: Pick<KindPlan, 'kind' | 'scopes' | 'labelSelector' | 'fieldSelector' | 'mask' | 'remove' | 'ignoreChanges' | 'secrets'>,
+  plan: Pick<KindPlan, 'kind' | 'scopes' | 'labelSelector' | 'fieldSelector' | 'setLabels' | 'mask' | 'remove' | 'ignoreChanges' | 'secrets'>,
   filters: readonly NameFilter[],
   matching: CompiledRule | undefined,
 ): string {
@@ -216,5 +223,7 @@ function fingerprintOf(
     matching?.always.map(({ text }) => text) ?? [],
     plan.ignoreChanges.map(({ text }) => text),
     plan.secrets,
+    // Without any the fingerprint is what it was before there was such a rule.
+    ...labelPairs(plan.setLabels),
   ]);
 }

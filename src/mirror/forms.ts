@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { KindPlan } from '../config/plan.ts';
+import { labelPairs } from '../config/rules.ts';
 import type { Logger } from '../kit/log.ts';
 import { namespaceOf, type ObjectKey } from '../model/key.ts';
 import type { KindId, Scope } from '../model/kind.ts';
@@ -9,10 +10,15 @@ import type { ScopeRecord, Storage } from '../storage/storage.ts';
  * What a plan makes of the content of an object, as a hash: by another one the same object gives other bytes, and every row is written again.
  * The key by which Secrets are hashed is part of it, itself as a hash.
  */
-export function storedForm({ mask, remove, secrets, kind }: Pick<KindPlan, 'mask' | 'remove' | 'secrets' | 'kind'>, secretKey: Uint8Array): string {
+export function storedForm(
+  { setLabels, mask, remove, secrets, kind }: Pick<KindPlan, 'setLabels' | 'mask' | 'remove' | 'secrets' | 'kind'>,
+  secretKey: Uint8Array,
+): string {
   const removed = remove.map(({ path, namespaces }) => [path.text, namespaces?.map(({ text }) => text) ?? null]);
   const key = secrets === 'hashed' ? [hash('sha256', secretKey, 'hex')] : [];
-  return hash('sha256', JSON.stringify([mask.map(({ text }) => text), removed, secrets, kind.version, ...key]), 'hex').slice(0, 32);
+  // Only when there are any: rows from before there was such a rule keep their form.
+  const labels = Object.keys(setLabels).length > 0 ? [{ labels: labelPairs(setLabels) }] : [];
+  return hash('sha256', JSON.stringify([mask.map(({ text }) => text), removed, secrets, kind.version, ...key, ...labels]), 'hex').slice(0, 32);
 }
 
 /**

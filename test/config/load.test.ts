@@ -111,6 +111,16 @@ describe('a bad configuration says key, rule, value and a way out', () => {
       lines: ['kubefold.yaml:3:5: resources[0].namspaces is not a known key. Did you mean "namespaces"?'],
     },
     {
+      name: 'labels to set that no object may have',
+      text: 'resources:\n  - { kinds: [pods], setLabels: { "a b": c } }\n  - { kinds: [pods], setLabels: { a: "-", b: 1 } }\n  - { kinds: [pods], setLabels: [a] }',
+      lines: [
+        'kubefold.yaml:2:33: resources[0].setLabels must have keys of labels, not "a b", found a mapping. For example { cluster.example.com/name: member-1, team: a }.',
+        'kubefold.yaml:3:38: resources[1].setLabels.a must be the value of a label: at most 63 letters, digits, dashes, underscores and dots, letters or digits at both ends, found "-". For example member-1.',
+        'kubefold.yaml:3:46: resources[1].setLabels.b must be the value of a label, a text, found 1. Quote numbers and words like true: "1".',
+        'kubefold.yaml:4:33: resources[2].setLabels must be a mapping of label keys to values, found a list. For example { cluster.example.com/name: member-1, team: a }.',
+      ],
+    },
+    {
       name: 'worker count 0',
       text: 'workers:\n  pods: 0',
       lines: [

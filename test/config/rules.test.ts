@@ -179,6 +179,7 @@ describe('what is asked of the API server, and what is left', () => {
       'mask: [spec.a], fields: spec.q=1',
       'mask: [spec.a], ignoreChanges: [x]',
       'mask: [spec.a], names: { include: ["a*"] }',
+      'mask: [spec.a], setLabels: { a: b }',
       'mask: [spec.a], remove: [spec.b]',
       'mask: [spec.a], remove: [{ path: spec.b, namespaces: [x] }]',
       'mask: [spec.a], always: [a/b]',

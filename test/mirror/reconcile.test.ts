@@ -54,5 +54,9 @@ test('rows are rewritten when the same object gives other bytes, and only then',
   expect(storedForm(plan('a'), new Uint8Array(16))).toBe(form);
   expect(storedForm(plan('a', { mask: [parsePath('data.value')] }), KEY)).not.toBe(form);
   expect(storedForm(plan('a', { remove: [{ path: parsePath('data.value'), namespaces: null }] }), KEY)).not.toBe(form);
+  const labelled = storedForm(plan('a', { setLabels: { x: '1', y: '2' } }), KEY);
+  expect(labelled).not.toBe(form);
+  expect(storedForm(plan('a', { setLabels: { y: '2', x: '1' } }), KEY)).toBe(labelled);
+  expect(storedForm(plan('a', { setLabels: { x: '1', y: '3' } }), KEY)).not.toBe(labelled);
   expect(storedForm(plan('a', { kind: { ...plan('a').kind, version: 'v2' } }), KEY)).not.toBe(form);
 });

@@ -38,6 +38,7 @@ export function planOf(changes: Partial<KindPlan> = {}): KindPlan {
     fieldSelector: null,
     filter: { namespaces: [], names: null, excepting: null, fields: null },
     mask: [],
+    setLabels: {},
     remove: [],
     ignoreChanges: [],
     minIntervalSeconds: 0,

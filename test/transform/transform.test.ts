@@ -229,6 +229,52 @@ describe('twice is once (WL-S6)', () => {
   }
 });
 
+describe('labels that the copy has', () => {
+  const labelled = (labels: unknown, more: object = {}): object => ({ ...pod(), metadata: { name: 'a', namespace: 'web', labels, ...more } });
+  const labelsOf = (text: string | undefined): unknown => JSON.parse(text ?? '').metadata.labels;
+
+  test('are set over those of the object, also where it has none', () => {
+    const transform = needed(PODS, 'setLabels: { cluster: member-1, "example.com/team": "" }');
+    expect(labelsOf(run(transform, labelled({ cluster: 'other', app: 'x' }))?.text)).toEqual({ cluster: 'member-1', app: 'x', 'example.com/team': '' });
+    for (const none of [undefined, null, {}]) expect(labelsOf(run(transform, labelled(none))?.text)).toEqual({ cluster: 'member-1', 'example.com/team': '' });
+  });
+
+  test('leave an object that has them as it is, byte by byte', () => {
+    const transform = needed(PODS, 'setLabels: { a: b }');
+    const text = '{ "metadata": {"labels":{"a":"b"}}, "n": 1.0 }';
+    const result = transform.apply(rawOf(text));
+    expect(result.keep && textOf(result.source)).toBe(text);
+  });
+
+  test('are set before a mask and a removal, as bcs-k8s-watch did, and setting them twice changes nothing', () => {
+    for (const [rule, expected] of [
+      ['mask: ["metadata.labels.a"]', { a: '***', c: 'd' }],
+      ['remove: ["metadata.labels.a"]', { c: 'd' }],
+    ] as const) {
+      const transform = needed(PODS, `setLabels: { a: b, c: d }, ${rule}`);
+      const once = run(transform, labelled({}))?.text ?? '';
+      expect(labelsOf(once)).toEqual(expected);
+      expect(run(transform, JSON.parse(once))?.text).toBe(once);
+    }
+  });
+
+  test('are what a selector of this program meets, so that a row passes as its object did', () => {
+    const transform = needed(PODS, 'setLabels: { a: b }, fields: "metadata.labels.a=b"');
+    const once = run(transform, labelled({ a: 'c' }));
+    expect(run(transform, JSON.parse(once?.text ?? ''))?.text).toBe(once?.text);
+  });
+
+  test('stay out of what kubectl apply left in an annotation: nobody applied them', () => {
+    const applied = '{"metadata":{"labels":{"x":"y"}}}';
+    const transform = needed(PODS, 'setLabels: { a: b }');
+    const text = run(transform, labelled({ x: 'y' }, { annotations: { 'kubectl.kubernetes.io/last-applied-configuration': applied } }))?.text ?? '';
+    expect(JSON.parse(text).metadata).toMatchObject({
+      labels: { x: 'y', a: 'b' },
+      annotations: { 'kubectl.kubernetes.io/last-applied-configuration': applied },
+    });
+  });
+});
+
 describe('fields that the copy does not have', () => {
   const body = { spec: { a: 1, list: [{ token: 't', keep: 1 }, { keep: 2 }] }, data: { '80': 'x', 'a.b': 'y' } };
 

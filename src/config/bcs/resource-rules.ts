@@ -59,15 +59,11 @@ export function resourceRules(
       try {
         parseLabelSelector(selector);
         found.set(kind, selector);
+        if (forcedLabels(selector) === null)
+          differs(key, `with ${quoted(selector)} the old program ended at its start; kubefold selects by it. No label is set, for it names no single value.`);
       } catch (cause) {
         refuse(key, `must be a label selector (${messageOf(cause).replaceAll('\n', ' ')})`, quoted(selector), 'For example app=web,tier=db.');
       }
-    }
-    if (found.size > 0) {
-      differs(
-        'watch_resource.label_selectors',
-        'the API server selects, and the labels of the selector are not written into the objects: what a selector like a=b finds has them. (The old program added them for Karmada.)',
-      );
     }
     return found;
   }
@@ -179,7 +175,7 @@ export function resourceRules(
     const inNamespace = namespace === '' ? {} : { namespaces: { include: [namespace] } };
     for (const [kind, labels] of selectors) {
       const kinds = customVersions.map((version) => `${version}/${kind}`);
-      rules.push({ comment: `label_selectors: custom resources of Kind ${kind}.`, rule: { kinds, ...inNamespace, labels } });
+      rules.push({ comment: `label_selectors: custom resources of Kind ${kind}.`, rule: { kinds, ...inNamespace, ...selected(labels) } });
     }
     rules.push({
       comment:
@@ -217,7 +213,7 @@ export function resourceRules(
         rule: {
           kinds,
           ...(kind === 'Event' ? eventFilters() : filters),
-          ...(selectors.has(kind) ? { labels: selectors.get(kind) } : {}),
+          ...selected(selectors.get(kind)),
           ...(removals.has(kind) ? { remove: removals.get(kind) } : {}),
           ...(kind === 'Secret' && isOffHere ? { secrets: 'plain' } : {}),
         },
@@ -263,6 +259,20 @@ export function resourceRules(
     const exclude = [...new Set(['kube-system', ...filter.namespaces.filter(isNamespace)])];
     return { ...filters, namespaces: { exclude }, always: KEPT_EVENTS.map((name) => `kube-system/${name}`) };
   }
+}
+
+/** What a selector becomes: the API server selects, and every object has the labels, also where a server for many clusters (Karmada) leaves them out. */
+function selected(selector: string | undefined): { readonly labels?: string; readonly setLabels?: Readonly<Record<string, string>> } {
+  if (selector === undefined) return {};
+  const setLabels = forcedLabels(selector);
+  return setLabels === null ? { labels: selector } : { labels: selector, setLabels };
+}
+
+/** The pairs of a selector that the old program understood, `a=b,c=d`; null for any other. */
+function forcedLabels(selector: string): Readonly<Record<string, string>> | null {
+  const pairs = selector.split(',').map((pair) => pair.split('=').map((part) => part.trim()));
+  if (pairs.some(([key = '', value, more]) => value === undefined || more !== undefined || /[!<>]/.test(key))) return null;
+  return Object.fromEntries(pairs.map(([key = '', value = '']) => [key, value]));
 }
 
 function isNamespace(name: string): boolean {

@@ -137,7 +137,20 @@ describe('single settings', () => {
 
   test('a set-based selector, with which the old program crashed, works', () => {
     const imported = convert({ ...GOOD, watch_resource: { label_selectors: { Pod: 'app in (a,b)' } } });
-    expect(planKind(kindOf('v1 pods Pod'), compileRules(configOf(imported))).labelSelector).toBe('app in (a,b)');
+    expect(planKind(kindOf('v1 pods Pod'), compileRules(configOf(imported)))).toMatchObject({ labelSelector: 'app in (a,b)', setLabels: {} });
+    expect(noteOf(imported, 'watch_resource.label_selectors.Pod')).toMatch(/^differs: .*ended at its start/);
+  });
+
+  test('the labels of a selector are set in every object, of custom resources too', () => {
+    const imported = convert(
+      { ...GOOD, watch_resource: { label_selectors: { Pod: 'a=b, c.example.com/d=', Widget: 'e=f' } } },
+      { k8sResourceWhiteList: ['v1'], crdResourceWhiteList: ['example.com/v1'] },
+    );
+    const rules = compileRules(configOf(imported));
+    expect(planKind(kindOf('v1 pods Pod'), rules)).toMatchObject({ labelSelector: 'a=b, c.example.com/d=', setLabels: { a: 'b', 'c.example.com/d': '' } });
+    expect(planKind(kindOf('example.com/v1 widgets Widget'), rules).setLabels).toEqual({ e: 'f' });
+    expect(planKind(kindOf('v1 services Service'), rules).setLabels).toEqual({});
+    expect(imported.notes.map(({ key }) => key).join()).not.toContain('label_selectors');
   });
 
   test('Secrets that no exception bans are mirrored as readable as before, and that is said', () => {

@@ -37,13 +37,14 @@ export type TestObject = Readonly<Record<string, unknown>> & {
   readonly metadata: { readonly namespace: string; readonly name: string; readonly labels: Readonly<Record<string, string>> };
 };
 
-/** What the old program writes for an object. `isCustom`: the kind comes from a CRD. */
-export function oldDecision(files: OldFiles, kind: Kind, isCustom: boolean, object: TestObject): OldDecision {
-  const asCustom = isCustom && customIsWatched(files, kind) && inNamespace(files, kind, object) && isSelected(files, kind, object);
-  if (asCustom) return { kept: true, object };
-  if (!builtInIsWatched(files, kind) || !inNamespace(files, kind, object) || !isSelected(files, kind, object) || isDropped(files, kind, object))
-    return { kept: false };
+/** What the old program writes for an object. `isCustom`: the kind comes from a CRD. `server`: a federated one selects by labels that objects do not show. */
+export function oldDecision(files: OldFiles, kind: Kind, isCustom: boolean, object: TestObject, server: 'plain' | 'federated'): OldDecision {
+  const arrives = inNamespace(files, kind, object) && (server === 'federated' || isSelected(files, kind, object));
   const copy = structuredClone(object) as Record<string, unknown>;
+  const { metadata } = copy as { metadata: Record<string, unknown> };
+  metadata['labels'] = { ...object.metadata.labels, ...Object.fromEntries(selectorPairs(files, kind)) };
+  if (isCustom && customIsWatched(files, kind) && arrives) return { kept: true, object: copy };
+  if (!builtInIsWatched(files, kind) || !arrives || isDropped(files, kind, object)) return { kept: false };
   for (const masker of files.filter.resourceMaskers) {
     if (masker.kind !== kind.kind) continue;
     if (masker.namespace !== '' && masker.namespace !== object.metadata.namespace) continue;
@@ -81,11 +82,15 @@ function inNamespace({ main }: OldFiles, kind: Kind, object: TestObject): boolea
   return !kind.namespaced || main.watch_resource.namespace === '' || main.watch_resource.namespace === object.metadata.namespace;
 }
 
-function isSelected({ main }: OldFiles, kind: Kind, object: TestObject): boolean {
+function isSelected(files: OldFiles, kind: Kind, object: TestObject): boolean {
+  return selectorPairs(files, kind).every(([key, value]) => object.metadata.labels[key] === value);
+}
+
+function selectorPairs({ main }: OldFiles, kind: Kind): readonly (readonly [string, string])[] {
   const selector = main.watch_resource.label_selectors[kind.kind] ?? '';
-  return selector.split(',').every((pair) => {
-    const [key = '', value] = pair.split('=');
-    return pair === '' || object.metadata.labels[key] === value;
+  return selector.split(',').flatMap((pair) => {
+    const [key = '', value = ''] = pair.split('=');
+    return pair === '' ? [] : [[key, value] as const];
   });
 }
 
