@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { PrunePace } from './prune-pace.ts';
 import { CHANGE_ENDS, PRUNE_AGE, PRUNE_ROWS } from './statements.ts';
 
 /** How much of the change log is kept. */
@@ -13,10 +14,7 @@ export const DEFAULT_HISTORY: HistoryBounds = { maxAgeMs: 24 * 3_600_000, maxByt
 
 /** What a line without a body takes in the file, on the generous side: measured 98 with short names. */
 const LINE_BYTES = 256;
-/** The log is looked at after so many rows or so much time, whichever is first; one look costs 2 µs. */
-const LOOK_AFTER_ROWS = 500;
-const LOOK_AFTER_MS = 10_000;
-/** The least that one look may remove; measured for 1,000 lines 0.2 ms by number and 1.4 ms by age. */
+/** The least that one look may remove; measured for 1,000 lines 0.2 ms by number and 1.4 ms by age. A look that finds nothing costs 2 µs. */
 const LEAST_STEP = 1_000;
 
 /** Keeps the change log within its bounds in small steps, inside transactions that are made anyway. Never removes the newest line. */
@@ -26,8 +24,7 @@ export class ChangeLogPruner {
   readonly #pruneAge: StatementSync;
   readonly #maxLines: number;
   readonly #maxAgeMs: number;
-  #rows = 0;
-  #lookedAt = Number.NEGATIVE_INFINITY;
+  readonly #pace = new PrunePace(LEAST_STEP);
 
   constructor(db: DatabaseSync, bounds: HistoryBounds) {
     this.#ends = db.prepare(CHANGE_ENDS);
@@ -39,12 +36,8 @@ export class ChangeLogPruner {
 
   /** To be called inside the transaction that wrote `rows` rows. */
   afterRows(rows: number, wallMs: number): void {
-    this.#rows += rows;
-    if (this.#rows < LOOK_AFTER_ROWS && Math.abs(wallMs - this.#lookedAt) < LOOK_AFTER_MS) return;
-    // Twice what came in, so that the log shrinks to its bound however it grew past it.
-    const step = Math.max(LEAST_STEP, 2 * this.#rows);
-    this.#rows = 0;
-    this.#lookedAt = wallMs;
+    const step = this.#pace.step(rows, wallMs);
+    if (step === null) return;
     const ends = this.#ends.get();
     const oldest = Number(ends?.['oldest'] ?? 0);
     const newest = Number(ends?.['newest'] ?? 0);

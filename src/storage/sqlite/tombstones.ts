@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Row } from './batch.ts';
+import { PrunePace } from './prune-pace.ts';
 import { PRUNE_TOMBSTONES, REMOVE_TOMBSTONES, SAVE_TOMBSTONE } from './statements.ts';
 
 /**
@@ -7,10 +8,7 @@ import { PRUNE_TOMBSTONES, REMOVE_TOMBSTONES, SAVE_TOMBSTONE } from './statement
  * of ours waits for an answer that long.
  */
 const KEEP_MS = 3_600_000;
-/** Old ones are looked for after so many rows or so much time, whichever is first. */
-const LOOK_AFTER_ROWS = 500;
-const LOOK_AFTER_MS = 10_000;
-/** The least that one look may remove, so that no transaction grows by more than this; twice what came in when that is more. */
+/** The least that one look may remove. */
 const LEAST_STEP = 250;
 
 /**
@@ -29,8 +27,7 @@ export class Tombstones {
   readonly #save: StatementSync;
   readonly #remove: StatementSync;
   readonly #prune: StatementSync;
-  #rows = 0;
-  #lookedAt = Number.NEGATIVE_INFINITY;
+  readonly #pace = new PrunePace(LEAST_STEP);
 
   constructor(db: DatabaseSync, options: { readonly cluster: string; readonly epoch: number }) {
     this.#cluster = options.cluster;
@@ -53,11 +50,7 @@ export class Tombstones {
 
   /** To be called inside the transaction that wrote `rows` rows. */
   afterRows(rows: number, wallMs: number): void {
-    this.#rows += rows;
-    if (this.#rows < LOOK_AFTER_ROWS && Math.abs(wallMs - this.#lookedAt) < LOOK_AFTER_MS) return;
-    const step = Math.max(LEAST_STEP, 2 * this.#rows);
-    this.#rows = 0;
-    this.#lookedAt = wallMs;
-    this.#prune.run(wallMs - KEEP_MS, step);
+    const step = this.#pace.step(rows, wallMs);
+    if (step !== null) this.#prune.run(wallMs - KEEP_MS, step);
   }
 }
