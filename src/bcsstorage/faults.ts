@@ -1,3 +1,4 @@
+import { checkFault, type EffectChecks, FaultRules, type LimitedFault } from '../kit/fault-rules.ts';
 import type { Random } from '../kit/random.ts';
 import { UsageError } from '../model/errors.ts';
 
@@ -20,17 +21,11 @@ export type Effect =
   | { readonly type: 'slow-body'; readonly bytes: number; readonly everyMs: number }
   | { readonly type: 'wrong-body'; readonly form: 'html' | 'half' | 'empty' };
 
-/** When an effect applies. Without limits it does until it is removed. */
-export interface FaultRule {
-  readonly effect: Effect;
+export interface FaultRule extends LimitedFault<Effect> {
   /** Default: all. */
   readonly methods?: readonly string[];
   /** A part of the path, decoded: `/Pod/`, `/events`. Default: all. */
   readonly path?: string;
-  /** The share of matching requests that it hits, in (0, 1]. */
-  readonly share?: number;
-  /** How many requests it hits; then it is gone. A burst. */
-  readonly times?: number;
 }
 
 export interface Latency {
@@ -40,27 +35,28 @@ export interface Latency {
   readonly jitterMs: number;
 }
 
-interface ActiveRule {
-  readonly rule: FaultRule;
-  left: number;
-}
+const isTime = (when: unknown): boolean => when === 'before' || when === 'after';
+const isCount = (value: unknown): boolean => Number.isInteger(value) && Number(value) >= 1;
+
+const EFFECTS: EffectChecks<Effect['type']> = {
+  status: ({ status, body }) =>
+    Number.isInteger(status) && Number(status) >= 200 && Number(status) < 600 && [undefined, 'failure', 'text', 'success'].includes(body as string),
+  refuse: () => true,
+  delay: ({ ms, when }) => Number(ms) >= 0 && isTime(when),
+  reset: ({ when }) => isTime(when),
+  hang: ({ when }) => isTime(when),
+  'slow-body': ({ bytes, everyMs }) => isCount(bytes) && Number(everyMs) >= 0,
+  'wrong-body': ({ form }) => form === 'html' || form === 'half' || form === 'empty',
+};
 
 /** The switches by which the service misbehaves. All of them may be changed while it runs. */
-export class Faults {
+export class Faults extends FaultRules<Effect, FaultRule> {
   readonly #random: Random;
-  readonly #active = new Set<ActiveRule>();
   #latency: Latency = { ms: 0, jitterMs: 0 };
 
   constructor(random: Random) {
+    super(random, EFFECTS);
     this.#random = random;
-  }
-
-  /** Returns how to take the rule away again. Throws UsageError for a rule that cannot be meant. */
-  add(rule: FaultRule): () => void {
-    checkRule(rule);
-    const active = { rule, left: rule.times ?? Number.POSITIVE_INFINITY };
-    this.#active.add(active);
-    return () => void this.#active.delete(active);
   }
 
   /** Replaces the latency of every request. Throws UsageError. */
@@ -69,14 +65,10 @@ export class Faults {
     this.#latency = { ms, jitterMs };
   }
 
-  /** Everything off. */
-  clear(): void {
-    this.#active.clear();
+  /** Everything off, the latency too. */
+  override clear(): void {
+    super.clear();
     this.#latency = { ms: 0, jitterMs: 0 };
-  }
-
-  list(): readonly FaultRule[] {
-    return [...this.#active].map(({ rule, left }) => (Number.isFinite(left) ? { ...rule, times: left } : rule));
   }
 
   get latency(): Latency {
@@ -91,41 +83,8 @@ export class Faults {
 
   /** The effects that hit this request; counts them. */
   hit(method: string, path: string): readonly Effect[] {
-    if (this.#active.size === 0) return [];
-    const effects: Effect[] = [];
-    for (const active of this.#active) {
-      const { rule } = active;
-      if (rule.methods?.includes(method) === false || (rule.path !== undefined && !path.includes(rule.path))) continue;
-      if (rule.share !== undefined && this.#random.next() >= rule.share) continue;
-      effects.push(rule.effect);
-      active.left -= 1;
-      if (active.left <= 0) this.#active.delete(active);
-    }
-    return effects;
+    return this.hitBy((rule) => rule.methods?.includes(method) !== false && (rule.path === undefined || path.includes(rule.path)));
   }
-}
-
-const isTime = (when: unknown): boolean => when === 'before' || when === 'after';
-const isCount = (value: unknown): boolean => Number.isInteger(value) && Number(value) >= 1;
-
-const EFFECTS: Readonly<Record<Effect['type'], (effect: Record<string, unknown>) => boolean>> = {
-  status: ({ status, body }) =>
-    Number.isInteger(status) && Number(status) >= 200 && Number(status) < 600 && [undefined, 'failure', 'text', 'success'].includes(body as string),
-  refuse: () => true,
-  delay: ({ ms, when }) => Number(ms) >= 0 && isTime(when),
-  reset: ({ when }) => isTime(when),
-  hang: ({ when }) => isTime(when),
-  'slow-body': ({ bytes, everyMs }) => isCount(bytes) && Number(everyMs) >= 0,
-  'wrong-body': ({ form }) => form === 'html' || form === 'half' || form === 'empty',
-};
-
-function checkRule({ effect, times, share }: FaultRule): void {
-  const isKnown = typeof effect === 'object' && effect !== null && Object.hasOwn(EFFECTS, effect.type);
-  if (!isKnown)
-    throw new UsageError(`Unknown fault: "effect.type" must be one of ${Object.keys(EFFECTS).join(', ')}, current value is ${JSON.stringify(effect?.type)}`);
-  if (!EFFECTS[effect.type]({ ...effect })) throw new UsageError(`Fault "${effect.type}" lacks a value or has a wrong one: ${JSON.stringify(effect)}`);
-  if (times !== undefined && !isCount(times)) throw new UsageError(`Fault "times" must be an integer >= 1, current value is ${times}`);
-  if (share !== undefined && !(share > 0 && share <= 1)) throw new UsageError(`Fault "share" must be in (0, 1], current value is ${share}`);
 }
 
 /** The faults that a command line can name, each with what its value means. */
@@ -158,6 +117,6 @@ export function parseFault(text: string): FaultRule {
   const effect: Effect | undefined =
     status === null ? named : { type: 'status', status, ...(seconds === undefined ? {} : { retryAfterSeconds: Number(seconds) }) };
   const rule: FaultRule = { effect: effect ?? { type: 'refuse' }, ...amount };
-  checkRule(rule);
+  checkFault(rule, EFFECTS);
   return rule;
 }
