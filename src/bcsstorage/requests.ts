@@ -1,5 +1,5 @@
-import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { carriesBearer } from '../kit/bearer.ts';
 import type { Clock } from '../kit/clock.ts';
 import { messageOf } from '../model/errors.ts';
 import { failure, RequestError } from './envelope.ts';
@@ -44,7 +44,7 @@ export class Requests {
   async #handle(message: IncomingMessage, response: ServerResponse): Promise<void> {
     const { faults, stats, clock, token } = this.#options;
     const { method = 'GET', url = '/' } = message;
-    if (token !== null && !isAllowed(token(), message.headers.authorization)) {
+    if (token !== null && !carriesBearer(message.headers.authorization, token())) {
       message.resume();
       const headers = { 'WWW-Authenticate': 'Bearer', Connection: 'close' };
       return await send(response, { ...text(401, 'a bearer token is needed here\n'), headers }, [], clock);
@@ -112,13 +112,6 @@ export class Requests {
     }
     this.#options.watches.open(found, asked, response);
   }
-}
-
-function isAllowed(token: string | null, authorization: string | undefined): boolean {
-  if (token === null) return false;
-  const wanted = Buffer.from(`Bearer ${token}`);
-  const given = Buffer.from(authorization ?? '');
-  return wanted.length === given.length && timingSafeEqual(wanted, given);
 }
 
 /** The envelope of a route, whatever happens in it. */

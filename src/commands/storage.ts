@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type BcsStorageOptions, startBcsStorage } from '../bcsstorage/server.ts';
 import { FAULT_NAMES, parseFault } from '../bcsstorage/faults.ts';
 import { isLoopback, listenFailure, parseListen } from '../config/listen.ts';
+import { readBearer } from '../kit/bearer.ts';
 import { seededRandom } from '../kit/random.ts';
 import { messageOf, UsageError } from '../model/errors.ts';
 import type { Command, Parsed } from './command.ts';
@@ -78,7 +79,7 @@ function storageOptions(parsed: Parsed, listen: string): BcsStorageOptions {
   if (address === null) throw new UsageError(`--listen must be HOST:PORT, found "${listen}". For example ${DEFAULT_LISTEN}, or [::1]:8090.`);
   const tls = tlsOptions(parsed);
   const tokenFile = parsed.text('token-file');
-  if (tokenFile !== undefined && readToken(tokenFile) === null)
+  if (tokenFile !== undefined && readBearer(tokenFile) === null)
     throw new UsageError(`--token-file ${tokenFile} cannot be read or is empty: put one bearer token into it.`);
   if (!isLoopback(address) && (tls === undefined || (tls.ca === undefined && tokenFile === undefined))) {
     throw new UsageError(
@@ -94,7 +95,7 @@ function storageOptions(parsed: Parsed, listen: string): BcsStorageOptions {
     eventDays: parsed.number('event-days', { min: 1, max: 36_500 }, 15),
     checksRevisions: !parsed.flag('no-revision-check'),
     tls,
-    token: tokenFile === undefined ? undefined : () => readToken(tokenFile),
+    token: tokenFile === undefined ? undefined : () => readBearer(tokenFile),
     random: seededRandom(parsed.number('seed', { min: 0, max: 2 ** 32 - 1 }, 1)),
     faults: {
       latencyMs: parsed.number('latency-ms', largest, 0),
@@ -124,15 +125,5 @@ function readPem(option: string, path: string): Buffer {
     return readFileSync(path);
   } catch (cause) {
     throw new UsageError(`--${option} ${path} cannot be read: ${messageOf(cause)}. Name a PEM file.`);
-  }
-}
-
-/** Null when there is none: then nobody is let in. */
-function readToken(path: string): string | null {
-  try {
-    const token = readFileSync(path, 'utf8').trim();
-    return token === '' ? null : token;
-  } catch {
-    return null;
   }
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { timingSafeEqual } from 'node:crypto';
+import { carriesBearer, readBearer } from '../kit/bearer.ts';
 import { messageOf, UsageError } from '../model/errors.ts';
 import type { Control } from '../model/control.ts';
 import type { MirrorStatus } from '../model/status.ts';
@@ -41,7 +41,7 @@ export async function startWeb(options: WebOptions): Promise<Web> {
       else send(response, 500, 'text/plain; charset=utf-8', 'this could not be answered\n');
     });
   };
-  if (secured !== null && readToken(secured.tokenFile) === null) {
+  if (secured !== null && readBearer(secured.tokenFile) === null) {
     throw new UsageError(`auth.tokenFile ${secured.tokenFile} cannot be read or is empty: put one bearer token into it.`);
   }
   const server: Server = secured === null ? createServer(limits, listener) : await tlsServer(secured, limits, listener);
@@ -122,23 +122,7 @@ function refuse(response: ServerResponse): void {
 }
 
 function isAllowed({ secured }: WebOptions, request: IncomingMessage): boolean {
-  if (secured === null) return true;
-  // Read at each request, so that a rotated token works at once.
-  const token = readToken(secured.tokenFile);
-  if (token === null) return false;
-  const wanted = Buffer.from(`Bearer ${token}`);
-  const given = Buffer.from(request.headers.authorization ?? '');
-  return wanted.length === given.length && timingSafeEqual(wanted, given);
-}
-
-/** Null when there is none: then nobody is let in. */
-function readToken(path: string): string | null {
-  try {
-    const token = readFileSync(path, 'utf8').trim();
-    return token === '' ? null : token;
-  } catch {
-    return null;
-  }
+  return secured === null || carriesBearer(request.headers.authorization, readBearer(secured.tokenFile));
 }
 
 function send(response: ServerResponse, code: number, contentType: string, text: string): void {
