@@ -1,5 +1,5 @@
 import type { Clock } from '../../kit/clock.ts';
-import { BcsHttpClient } from './http-client.ts';
+import { BcsHttpClient, type Transport } from './http-client.ts';
 import { BcsService } from './service.ts';
 import { readTls, readToken, type TlsFiles } from './tls.ts';
 
@@ -13,12 +13,14 @@ export interface Connection {
   readonly tls: TlsFiles;
   readonly tokenFile: string | null;
   readonly clock: Clock;
+  /** Carries requests in place of sockets, where a whole world runs on a virtual clock. */
+  readonly transport?: ((origin: string) => Transport) | undefined;
 }
 
 /** Reads certificates and token; no connection is made before the first request. Throws UsageError. */
-export async function connect({ origins, prefix, timeoutMs, tls, tokenFile, clock }: Connection): Promise<BcsService> {
+export async function connect({ origins, prefix, timeoutMs, tls, tokenFile, clock, transport }: Connection): Promise<BcsService> {
   const token = tokenFile === null ? null : await readToken(tokenFile);
-  return new BcsService(new BcsHttpClient({ origins, prefix, timeoutMs, tls: await readTls(tls, clock.wall()), token, clock }));
+  return new BcsService(new BcsHttpClient({ origins, prefix, timeoutMs, tls: await readTls(tls, clock.wall()), token, clock, transport }));
 }
 
 /** A service that is connected when it is first asked. */

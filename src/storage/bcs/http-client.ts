@@ -57,6 +57,9 @@ export class NoAnswer extends Error {
   }
 }
 
+/** What carries requests to one origin, as undici's pools do. */
+export type Transport = Pick<Dispatcher, 'dispatch'> & { close(): Promise<void>; destroy(): Promise<void> };
+
 export interface BcsHttpOptions {
   /** `http://host:port`, each; in the order in which they are preferred. */
   readonly origins: readonly string[];
@@ -66,6 +69,8 @@ export interface BcsHttpOptions {
   readonly tls: TlsMaterial;
   readonly token: string | null;
   readonly clock: Clock;
+  /** In place of our own connections. */
+  readonly transport?: ((origin: string) => Transport) | undefined;
 }
 
 /**
@@ -76,7 +81,7 @@ export class BcsHttpClient {
   readonly #options: BcsHttpOptions;
   readonly #endpoints: Endpoints;
   readonly #slots = new Semaphore(MOST_CONNECTIONS);
-  readonly #pools = new Map<number, Dispatcher>();
+  readonly #pools = new Map<number, Transport>();
   readonly #headers: Record<string, string>;
   /** Which endpoint was asked last. */
   #current = 0;
@@ -159,19 +164,22 @@ export class BcsHttpClient {
     }
   }
 
-  #poolOf(index: number): Dispatcher {
+  #poolOf(index: number): Transport {
     let pool = this.#pools.get(index);
     if (pool === undefined) {
-      const { origins, tls, timeoutMs } = this.#options;
-      pool = new Pool(origins[index] ?? '', {
-        connections: MOST_CONNECTIONS,
-        pipelining: 1,
-        allowH2: false,
-        keepAliveTimeout: IDLE_CONNECTION_MS,
-        headersTimeout: 0,
-        bodyTimeout: 0,
-        connect: { ...tls, timeout: timeoutMs, keepAlive: true },
-      });
+      const { origins, tls, timeoutMs, transport } = this.#options;
+      const origin = origins[index] ?? '';
+      pool =
+        transport?.(origin) ??
+        new Pool(origin, {
+          connections: MOST_CONNECTIONS,
+          pipelining: 1,
+          allowH2: false,
+          keepAliveTimeout: IDLE_CONNECTION_MS,
+          headersTimeout: 0,
+          bodyTimeout: 0,
+          connect: { ...tls, timeout: timeoutMs, keepAlive: true },
+        });
       this.#pools.set(index, pool);
     }
     return pool;

@@ -1,31 +1,13 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { FaultRule } from '../../../src/bcsstorage/faults.ts';
-import type { WriteEntry } from '../../../src/bcsstorage/journal.ts';
 import { systemClock } from '../../../src/kit/clock.ts';
 import { seededRandom } from '../../../src/kit/random.ts';
-import { compareRevisions } from '../../../src/model/revision.ts';
 import type { Outcome } from '../../../src/model/outcome.ts';
 import type { BcsStorage } from '../../../src/storage/bcs/bcs-storage.ts';
 import { until } from '../../support/until.ts';
 import { del, key, outcomes, wholeIndex } from '../build.ts';
 import { bcsRig, putObject, type Rig } from './engine.ts';
-
-/** What becomes of each key in a service where last writer wins: whether the journal has an older revision after a newer one of the same key. */
-function stepsBack(journal: readonly WriteEntry[]): string[] {
-  const newest = new Map<string, { readonly revision: string; readonly time: number }>();
-  const wrong: string[] = [];
-  for (const { key: at, resourceVersion, method, time } of journal) {
-    if (method !== 'PUT' || resourceVersion === null) continue;
-    const before = newest.get(at);
-    const isOlder = before !== undefined && compareRevisions(resourceVersion, before.revision) < 0;
-    if (isOlder)
-      wrong.push(
-        `${at}: ${resourceVersion} came ${time - before.time} ms after ${before.revision}, ${time - (journal[0]?.time ?? 0)} ms after the first of all`,
-      );
-    else newest.set(at, { revision: resourceVersion, time });
-  }
-  return wrong;
-}
+import { stepsBack } from './journal-checks.ts';
 
 let rig: Rig;
 afterEach(() => rig.remove());
