@@ -27,10 +27,8 @@ export function parseMulticlusterQuery(body: Json): MulticlusterQuery {
   const conditions: Condition[] = [{ op: 'or', children: parsed.map(({ condition }) => condition) }];
   conditions.push(...parseLabelSelector(textOf(body, 'labelSelector')));
   const { conditions: own = null } = body;
-  if (own !== null) {
-    if (!Array.isArray(own)) throw bad('conditions must be a list.');
-    conditions.push(...own.map((one) => parseCondition(one, 0)));
-  }
+  // One tree, or several that must all hold.
+  if (own !== null) conditions.push(...(Array.isArray(own) ? own : [own]).map((one) => parseCondition(one, 0)));
   return {
     clusters: [...new Set(parsed.map(({ cluster }) => cluster))],
     conditions,
@@ -50,7 +48,7 @@ function parseScope(scope: Json): { readonly cluster: string; readonly condition
 }
 
 /** A tree of `{"Op": …, "Value": {path: value}, "Children": […]}`; the names of the keys in any case, as Go reads them. */
-export function parseCondition(value: Json, depth: number): Condition {
+function parseCondition(value: Json, depth: number): Condition {
   if (!isObject(value)) throw bad('a condition must be an object with Op.');
   if (depth > DEEPEST) throw bad('conditions are nested too deeply.');
   const get = (name: string): Json => Object.entries(value).find(([key]) => key.toLowerCase() === name)?.[1] ?? null;

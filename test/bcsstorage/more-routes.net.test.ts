@@ -41,6 +41,7 @@ describe('multicluster_resources', () => {
     ],
     ['labels', { clusteredNamespaces: both, labelSelector: 'app=web' }, 'p3 p1'],
     ['eq', { clusteredNamespaces: both, conditions: [{ Op: 'eq', Value: { 'data.status.phase': 'Failed' } }] }, 'p3'],
+    ['one tree instead of a list', { clusteredNamespaces: both, conditions: { Op: 'eq', Value: { 'data.status.phase': 'Failed' } } }, 'p3'],
     ['in', { clusteredNamespaces: both, conditions: [{ op: 'in', value: { 'data.status.phase': ['Failed', 'Running'] } }] }, 'p3 p1'],
     [
       'gt and lt',
@@ -79,6 +80,7 @@ describe('multicluster_resources', () => {
     ['no clusters', {}, /clusteredNamespaces is required/],
     ['no list', [], /the body must be an object/],
     ['an empty cluster', { clusteredNamespaces: [{ clusterId: '' }] }, /needs a clusterId/],
+    ['a condition that is none', { clusteredNamespaces: both, conditions: 'x' }, /a condition must be an object with Op/],
     ['an unknown Op', { clusteredNamespaces: both, conditions: [{ Op: 'like', Value: { a: 1 } }] }, /no Op "like"/],
     ['a negative limit', { clusteredNamespaces: both, limit: -1 }, /limit must be a whole number/],
     ['a bad selector', { clusteredNamespaces: both, labelSelector: 'a=(b' }, /labelSelector/],
