@@ -1,5 +1,6 @@
 import { parseFieldSelector, parseLabelSelector, SelectorError } from '../read/selectors.ts';
 import type { FieldSelector, LabelSelector } from '../read/selectors.ts';
+import type { Verb } from './faults.ts';
 import type { View } from './kinds.ts';
 import { decode, fieldOf } from './objects.ts';
 import type { Version } from './objects.ts';
@@ -45,6 +46,32 @@ const LIST_OPTIONS = { group: 'meta.k8s.io', kind: 'ListOptions' };
 export function isWatch(query: URLSearchParams): boolean {
   const value = query.get('watch');
   return value !== null && value !== 'false' && value !== '0';
+}
+
+/** What a request does to a kind, or with a name to one object of it; null: HEAD, OPTIONS and the like. */
+export function verbOf(method: string | undefined, name: string | null, query: URLSearchParams): Verb | null {
+  switch (method) {
+    case 'GET':
+      if (name !== null) return 'get';
+      return isWatch(query) ? 'watch' : 'list';
+    case 'POST':
+      return 'create';
+    case 'PUT':
+      return 'update';
+    case 'PATCH':
+      return 'patch';
+    case 'DELETE':
+      return 'delete';
+    default:
+      return null;
+  }
+}
+
+/** How much of each object a table brings along. */
+export function includeObject(query: URLSearchParams): string {
+  const value = query.get('includeObject') ?? 'Metadata';
+  if (!['None', 'Metadata', 'Object', ''].includes(value)) throw badRequest(`unrecognized includeObject value: ${JSON.stringify(value)}`);
+  return value;
 }
 
 function flag(query: URLSearchParams, name: string): boolean | null {

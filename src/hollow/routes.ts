@@ -20,7 +20,7 @@ import { fresh, list } from './list.ts';
 import type { ObjectTree, Tree, Version } from './objects.ts';
 import { parsePath } from './path.ts';
 import type { ApiPath } from './path.ts';
-import { isWatch, listQuery, revisionOf, scoped, selectorFilter, watchQuery } from './query.ts';
+import { includeObject, listQuery, revisionOf, scoped, selectorFilter, verbOf, watchQuery } from './query.ts';
 import { formOf, objectBytes, partial, shown } from './render.ts';
 import { review } from './reviews.ts';
 import { Sink } from './sink.ts';
@@ -98,7 +98,7 @@ export class Routes {
     if (path.type !== 'object') return { verb: 'discovery', kind: '', continued: false };
     const served = this.#options.world.view(path.group, path.version, path.resource)?.served;
     const kind = served?.id ?? (path.group === '' ? path.resource : `${path.resource}.${path.group}`);
-    return { verb: verbOf(request, url, path) ?? 'get', kind, continued: url.searchParams.has('continue') };
+    return { verb: verbOf(request.method, path.name, url.searchParams) ?? 'get', kind, continued: url.searchParams.has('continue') };
   }
 
   #authenticate(request: IncomingMessage): string {
@@ -167,7 +167,7 @@ export class Routes {
       const answer = review(path, () => readBody(request), this.#options);
       if (answer !== null) return sink.send({ code: 201, body: line(await answer) });
     }
-    const verb = verbOf(request, url, path);
+    const verb = verbOf(request.method, path.name, url.searchParams);
     if (verb === null) throw notAllowed();
     const found = world.view(path.group, path.version, path.resource);
     const kind = { group: path.group, resource: path.resource };
@@ -195,7 +195,7 @@ export class Routes {
         query: listQuery(url.searchParams),
         filter: selectorFilter(url.searchParams, found.view),
         form: formOf(request.headers.accept, 'list'),
-        includeObject: includeObject(url),
+        includeObject: includeObject(url.searchParams),
         sink,
       });
     }
@@ -214,7 +214,7 @@ export class Routes {
       filter,
       namespace: path.namespace,
       form,
-      includeObject: includeObject(url),
+      includeObject: includeObject(url.searchParams),
       sink,
       bookmarkMs,
       isFrozen: () => isFrozen(target.served.id),
@@ -283,7 +283,8 @@ export class Routes {
     const tree = shown(version, view);
     const wallMs = this.#options.world.clock.wall();
     const metadata = { resourceVersion: String(version.revision) };
-    const body = form === 'partial' ? partial(tree) : table({ view, trees: [tree], metadata, includeObject: includeObject(url), wallMs, withColumns: true });
+    const body =
+      form === 'partial' ? partial(tree) : table({ view, trees: [tree], metadata, includeObject: includeObject(url.searchParams), wallMs, withColumns: true });
     sink.send({ code, body: line(body) });
   }
 }
@@ -299,31 +300,6 @@ function line(tree: Tree | ObjectTree): string {
 
 function refuse(why: Refusal): never {
   throw why;
-}
-
-/** null: HEAD, OPTIONS and the like. */
-function verbOf(request: IncomingMessage, url: URL, path: ObjectPath): Verb | null {
-  switch (request.method) {
-    case 'GET':
-      if (path.name !== null) return 'get';
-      return isWatch(url.searchParams) ? 'watch' : 'list';
-    case 'POST':
-      return 'create';
-    case 'PUT':
-      return 'update';
-    case 'PATCH':
-      return 'patch';
-    case 'DELETE':
-      return 'delete';
-    default:
-      return null;
-  }
-}
-
-function includeObject(url: URL): string {
-  const value = url.searchParams.get('includeObject') ?? 'Metadata';
-  if (!['None', 'Metadata', 'Object', ''].includes(value)) throw badRequest(`unrecognized includeObject value: ${JSON.stringify(value)}`);
-  return value;
 }
 
 function forbiddenPath(path: string): Refusal {
