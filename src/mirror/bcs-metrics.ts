@@ -1,9 +1,8 @@
-import type { Metric } from 'prom-client';
 import { Buckets } from '../kit/tallies.ts';
 import type { Kind } from '../model/kind.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { Write } from '../storage/storage.ts';
-import { bucketValues, type KindGauges, type Metrics, type Sample } from './metrics.ts';
+import { bucketValues, type ComputedMetric, type KindGauges, type Metrics, type Sample } from './metrics.ts';
 
 /*
  * The names under which bcs-k8s-watch told about itself (specs/bcs-k8s-watch.md section 2.9), filled with what ours is, so that its dashboards go on working.
@@ -60,14 +59,7 @@ export class BcsRequests {
   }
 }
 
-export interface ComputedMetric {
-  readonly name: string;
-  readonly help: string;
-  readonly type: 'counter' | 'gauge' | 'histogram';
-  readonly read: () => readonly Sample[];
-}
-
-export interface BcsSources {
+interface BcsSources {
   /** The value of `cluster_id`. */
   readonly cluster: string;
   readonly requests: BcsRequests;
@@ -75,7 +67,7 @@ export interface BcsSources {
 }
 
 /** What is shown under the old names, computed when it is asked for. Kinds of one name in two groups are one series, as ever. */
-export function bcsMetrics({ cluster, requests, kinds }: BcsSources): readonly ComputedMetric[] {
+function bcsMetrics({ cluster, requests, kinds }: BcsSources): readonly ComputedMetric[] {
   const perKind = (name: string, labelsOf: (kind: string) => Sample['labels'], count: (kind: KindGauges) => number) => (): Sample[] => {
     const sums = new Map<string, number>();
     for (const gauges of kinds()) if (gauges.kind !== '') sums.set(gauges.kind, (sums.get(gauges.kind) ?? 0) + count(gauges));
@@ -122,9 +114,5 @@ export function bcsMetrics({ cluster, requests, kinds }: BcsSources): readonly C
 
 /** Shows the old names beside ours. */
 export function showBcsNames(metrics: Metrics, sources: Omit<BcsSources, 'kinds'>): void {
-  for (const { name, help, type, read } of bcsMetrics({ ...sources, kinds: metrics.kinds })) {
-    // The registry asks a metric for nothing but its name and its values.
-    const metric = { name, help, type, get: () => ({ name, help, type, aggregator: 'sum', values: read() }) };
-    metrics.registry.registerMetric(metric as unknown as Metric);
-  }
+  for (const metric of bcsMetrics({ ...sources, kinds: metrics.kinds })) metrics.computed(metric);
 }

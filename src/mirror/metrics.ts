@@ -193,22 +193,24 @@ export class Metrics {
     });
   }
 
-  /** prom-client's histogram takes observations only; the registry asks a metric for nothing but its name and its values. */
+  /** prom-client's histogram takes observations only. */
   #histogram(name: string, help: string, label: string, read: (kind: KindMetrics) => Buckets): void {
-    const metric = {
-      name,
-      help,
-      type: 'histogram',
-      get: () => ({
-        name,
-        help,
-        type: 'histogram',
-        aggregator: 'sum',
-        values: [...this.#kinds].flatMap(([id, metrics]) => bucketValues(name, { [label]: id }, read(metrics))),
-      }),
-    };
+    const values = (): Sample[] => [...this.#kinds].flatMap(([id, metrics]) => bucketValues(name, { [label]: id }, read(metrics)));
+    this.computed({ name, help, type: 'histogram', read: values });
+  }
+
+  /** A metric whose samples are made when somebody asks. The registry asks a metric for nothing but its name and its values. */
+  computed({ name, help, type, read }: ComputedMetric): void {
+    const metric = { name, help, type, get: () => ({ name, help, type, aggregator: 'sum', values: read() }) };
     this.registry.registerMetric(metric as unknown as Metric);
   }
+}
+
+export interface ComputedMetric {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly read: () => readonly Sample[];
 }
 
 /** One line of the exposition. */
