@@ -81,11 +81,11 @@ async function list({ custom }: Service, { params }: StorageRequest, type: strin
 }
 
 async function put({ clock, custom, writer }: Service, request: StorageRequest, type: string): Promise<string> {
+  const text = bodyOf(request).toString();
   let body: Json;
   try {
-    body = parseExactly(bodyOf(request).toString());
-  } catch (cause) {
-    if (cause instanceof RequestError) throw cause;
+    body = parseExactly(text);
+  } catch {
     throw new RequestError('unmarshal', 'The body is not valid JSON.');
   }
   if (!isObject(body)) throw new RequestError('unmarshal', 'The body must be an object.');

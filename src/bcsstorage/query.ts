@@ -5,7 +5,7 @@ import { parseLabelSelector } from './label-selector.ts';
 import { type Path, parsePath } from './paths.ts';
 
 /** At most so many documents when the client gives no limit. */
-export const DEFAULT_LIMIT = 3_000;
+const DEFAULT_LIMIT = 3_000;
 
 /** What a request asks of the documents that its path names. */
 export interface ListQuery {

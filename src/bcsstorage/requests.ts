@@ -4,7 +4,7 @@ import type { Clock } from '../kit/clock.ts';
 import { messageOf } from '../model/errors.ts';
 import { failure, RequestError } from './envelope.ts';
 import type { Effect, Faults } from './faults.ts';
-import { parseTarget, readBody, type Route, type StorageRequest } from './request.ts';
+import { parseTarget, readBody, type Route, type StorageRequest, type WatchRoute } from './request.ts';
 import { ROOT, route } from './routes.ts';
 import { JSON_TYPE, type Reply, send, TEXT_TYPE } from './sender.ts';
 import type { Service } from './service.ts';
@@ -99,11 +99,7 @@ export class Requests {
     await send(response, reply, effects, clock);
   }
 
-  #watch(
-    found: { readonly collection: 'dynamic' | 'event'; readonly cluster: string; readonly type: string | null },
-    request: StorageRequest,
-    response: ServerResponse,
-  ): void {
+  #watch(found: WatchRoute, request: StorageRequest, response: ServerResponse): void {
     const asked = found.cluster === '' ? null : parseWatchRequest(request.body?.toString() ?? '');
     if (asked === null) {
       response.writeHead(200, { 'Content-Type': JSON_TYPE });

@@ -53,18 +53,9 @@ Exit code 0: done, or nothing is held. 1: declined, or something else is held by
     const client = new MirrorClient((await readConfig(parsed)).config, context.signal);
     const { cluster, held } = v.parse(heldAnswer, await ask(client, `/control/held${isJson || parsed.flag('all-keys') ? '?keys=all' : ''}`));
     const [kind] = parsed.positionals;
-    const chosen =
-      kind === undefined || held.length === 0
-        ? held
-        : held.filter(
-            ({ kind: id }) =>
-              id ===
-              chooseKind(
-                kind,
-                held.map((pass) => pass.kind),
-                'held',
-              ),
-          );
+    const ids = held.map((pass) => pass.kind);
+    const wanted = kind === undefined || held.length === 0 ? null : chooseKind(kind, ids, 'held');
+    const chosen = wanted === null ? held : held.filter((pass) => pass.kind === wanted);
     if (isJson) context.stdout(`${JSON.stringify({ cluster, held: chosen })}\n`);
     else for (const pass of chosen) context.stdout(shown(pass, systemClock.wall()));
     if (chosen.length === 0) {
