@@ -1,7 +1,9 @@
+import type { Owner } from '../model/owner.ts';
 import type { RawObject } from '../model/raw-object.ts';
 import { isRevision, type Revision } from '../model/revision.ts';
 import { KeptJson } from './kept-json.ts';
 import { newestManagedTime } from './managed-times.ts';
+import { ownerOf } from './owner-references.ts';
 import { asBuffer, decodeString, viewOf, Words } from './text.ts';
 import { fail, hopValue, INCOMPLETE, skipColon, skipKey, skipSpace, skipValue } from './walk.ts';
 
@@ -12,7 +14,7 @@ export interface TypeMeta {
 }
 
 const TOP_KEYS = new Words('kind', 'apiVersion', 'metadata');
-const META_KEYS = new Words('name', 'namespace', 'uid', 'resourceVersion', 'managedFields');
+const META_KEYS = new Words('name', 'namespace', 'uid', 'resourceVersion', 'managedFields', 'ownerReferences');
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const OPEN_BRACE = 0x7b;
@@ -76,6 +78,7 @@ export class ObjectScanner implements RawObject {
   readonly #uidAt = new Span();
   readonly #revisionAt = new Span();
   readonly #managedAt = new Span();
+  readonly #ownersAt = new Span();
   #hasMetadata = false;
   #isChecked = false;
 
@@ -191,6 +194,12 @@ export class ObjectScanner implements RawObject {
     return at === -1 ? null : newestManagedTime(this.#bytes, at, end);
   }
 
+  /** Reads the ownerReferences: only when asked. */
+  owner(): Owner | null {
+    const { at, end } = this.#ownersAt;
+    return at === -1 ? null : ownerOf(this.#bytes, at, end);
+  }
+
   /** Writes the JSON to keep. */
   copyTo(target: Uint8Array, at: number): void {
     this.#kept.copyTo(target, at);
@@ -209,6 +218,7 @@ export class ObjectScanner implements RawObject {
     this.#data = NO_DATA;
     this.#kept.release();
     this.#managedAt.clear();
+    this.#ownersAt.clear();
     this.#problem = 'nothing was scanned';
   }
 
@@ -219,6 +229,7 @@ export class ObjectScanner implements RawObject {
     this.#uidAt.clear();
     this.#revisionAt.clear();
     this.#managedAt.clear();
+    this.#ownersAt.clear();
   }
 
   /** Walks `metadata`, an object that begins at `open`. */
@@ -237,8 +248,8 @@ export class ObjectScanner implements RawObject {
       const at = skipColon(data, keyEnd, end);
       if (at === INCOMPLETE) return INCOMPLETE;
       const which = META_KEYS.indexOf(this.#bytes, keyAt, keyEnd);
-      // What is read out of it is always checked.
-      const valueEnd = mayHop && (which === -1 || which === 4) ? hopValue(data, at, end) : skipValue(data, at, end);
+      // What is read out of it at once is always checked.
+      const valueEnd = mayHop && (which === -1 || which >= 4) ? hopValue(data, at, end) : skipValue(data, at, end);
       if (valueEnd === INCOMPLETE) return INCOMPLETE;
       i = skipSpace(data, valueEnd, end);
       if (i >= end) return INCOMPLETE;
@@ -255,6 +266,7 @@ export class ObjectScanner implements RawObject {
         else if (which === 1) this.#namespaceAt.set(at, valueEnd);
         else if (which === 2) this.#uidAt.set(at, valueEnd);
         else if (which === 3) this.#revisionAt.set(at, valueEnd);
+        else if (which === 5) this.#ownersAt.set(at, valueEnd);
       }
       if (c === CLOSE_BRACE) return i + 1;
       commaAt = i;

@@ -1,4 +1,5 @@
 import type { ByteSource } from './body.ts';
+import type { Owner } from './owner.ts';
 import type { Revision } from './revision.ts';
 
 /**
@@ -17,4 +18,6 @@ export interface RawObject extends ByteSource {
    * seconds. Null when it has none. A write that touches no field that anybody manages (the mark of a graceful deletion) leaves an earlier time.
    */
   writtenAt(): number | null;
+  /** The controller, else the first of its owners; null when it has none. */
+  owner(): Owner | null;
 }

@@ -13,6 +13,7 @@ export function rawOf(object: unknown): RawObject {
     revision: '1',
     size: bytes.length,
     writtenAt: () => null,
+    owner: () => null,
     copyTo: (target, at) => target.set(bytes, at),
   };
 }
