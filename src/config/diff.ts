@@ -4,18 +4,21 @@ import type { Config } from './schema.ts';
 /** Where a changed key takes effect. */
 type Effect = 'workers' | 'limits' | 'rules' | 'logLevel' | 'shutdown' | 'fence' | 'audit' | 'restart';
 
-/** By the longest matching prefix; a key that is missing here needs a restart. */
-const EFFECTS: readonly { readonly path: string; readonly effect: Effect }[] = [
-  { path: 'workers', effect: 'workers' },
-  { path: 'limits', effect: 'limits' },
-  { path: 'resources', effect: 'rules' },
-  { path: 'kinds', effect: 'rules' },
-  { path: 'namespaces', effect: 'rules' },
-  { path: 'log.level', effect: 'logLevel' },
-  { path: 'shutdown', effect: 'shutdown' },
-  { path: 'fence', effect: 'fence' },
-  { path: 'audit', effect: 'audit' },
-];
+/** Keys that are live whole. What withLiveChanges() takes over is read off here, so that nothing is called applied that is not. */
+const LIVE = {
+  workers: 'workers',
+  limits: 'limits',
+  resources: 'rules',
+  kinds: 'rules',
+  namespaces: 'rules',
+  shutdown: 'shutdown',
+  fence: 'fence',
+  audit: 'audit',
+} as const satisfies Partial<Record<keyof Config, Effect>>;
+type LiveKey = keyof typeof LIVE;
+
+/** A key that is missing here needs a restart. */
+const EFFECTS: readonly (readonly [path: string, effect: Effect])[] = [...Object.entries(LIVE), ['log.level', 'logLevel']];
 
 /** What a new version of the configuration changes. */
 export interface ConfigDiff {
@@ -46,17 +49,8 @@ export function diffConfig(before: Config, after: Config): ConfigDiff {
 
 /** The configuration to go on with: every live key from `after`, every other as the process was started. */
 export function withLiveChanges(before: Config, after: Config): Config {
-  return Object.freeze({
-    ...before,
-    workers: after.workers,
-    limits: after.limits,
-    resources: after.resources,
-    kinds: after.kinds,
-    namespaces: after.namespaces,
-    log: Object.freeze({ ...before.log, level: after.log.level }),
-    shutdown: after.shutdown,
-    fence: after.fence,
-  });
+  const live = Object.fromEntries(Object.keys(LIVE).map((key) => [key, after[key as LiveKey]])) as Pick<Config, LiveKey>;
+  return Object.freeze({ ...before, ...live, log: Object.freeze({ ...before.log, level: after.log.level }) });
 }
 
 /** One sentence for log and status; null when nothing changed. */
@@ -68,7 +62,7 @@ export function describeDiff(diff: ConfigDiff): string | null {
 }
 
 function effectOf(path: string): Effect {
-  return EFFECTS.find((known) => path === known.path || path.startsWith(`${known.path}.`) || path.startsWith(`${known.path}[`))?.effect ?? 'restart';
+  return EFFECTS.find(([known]) => path === known || path.startsWith(`${known}.`) || path.startsWith(`${known}[`))?.[1] ?? 'restart';
 }
 
 /** Lists count as one value: positions in them mean nothing to a reader of the message. */

@@ -22,6 +22,7 @@ namespaces: [a]
 log: { level: debug, format: json }
 shutdown: { graceSeconds: 3 }
 fence: { maxDeleteShare: 0.5, confirmAfterSeconds: 60 }
+audit: { everySeconds: 60 }
 storage: { url: "memory:", walBytes: 64MiB }
 listen: off
 cluster: { name: x }
@@ -42,6 +43,7 @@ reflector: { firstList: streaming }
         'shutdown.graceSeconds',
         'fence.maxDeleteShare',
         'fence.confirmAfterSeconds',
+        'audit.everySeconds',
       ],
       restart: ['cluster.name', 'storage.url', 'storage.walBytes', 'listen', 'log.format', 'reflector.firstList', 'cache.pendingBytes'],
       workers: true,

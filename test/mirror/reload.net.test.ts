@@ -52,6 +52,17 @@ test('the log level applies live', async () => {
   await until('debug is back', () => /configuration applied/.test(mirror.log.slice(silentFrom)), { everyMs: 20 });
 });
 
+test('how often the audit goes round applies live, and that it is off', async () => {
+  const everySeconds = (): number | null => mirror.app.status().audit.everySeconds;
+  expect(everySeconds()).toBe(300);
+  mirror.configure({ audit: { everySeconds: 90 } });
+  await until('a round is 90 s', () => everySeconds() === 90, { everyMs: 20 });
+  mirror.configure({ audit: { everySeconds: null } });
+  await until('it is off', () => everySeconds() === null, { everyMs: 20 });
+  mirror.configure({});
+  await until('the default is back', () => everySeconds() === 300, { everyMs: 20 });
+});
+
 test('a kind that a rule now leaves out stops and its rows go; one that a rule now asks for comes', async () => {
   mirror.configure({ ...UNFENCED, resources: [{ kinds: ['pods', '*.apps'], mirror: false }, { kinds: ['leases.coordination.k8s.io'] }] });
   const kinds = [...ALL.filter((id) => id !== 'pods' && !id.endsWith('.apps')), 'leases.coordination.k8s.io'];
