@@ -22,6 +22,8 @@ export class InProcessService {
   readonly faults: Faults;
   /** Every write that it accepted, in the order of its commits. */
   readonly journal: WriteEntry[] = [];
+  /** Every request that reached it, in their order. */
+  readonly asked: { readonly at: number; readonly method: string; readonly path: string }[] = [];
   readonly db: DatabaseSync;
   readonly #requests: Requests;
   readonly #clock: Clock;
@@ -53,6 +55,7 @@ export class InProcessService {
   }
 
   #carry({ path, method, body }: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
+    this.asked.push({ at: this.#clock.now(), method, path });
     const response = new Response();
     const request = new Request(method, path);
     const controller = new Controller((reason) => {
