@@ -6,6 +6,7 @@ import { clusterNameFrom } from '../config/identity.ts';
 import { readSecretKey } from '../config/secret-key.ts';
 import { systemClock } from '../kit/clock.ts';
 import { VERSION } from '../model/version.ts';
+import { storedRows } from '../read/catalog.ts';
 import { openReader } from '../storage/open.ts';
 import { CLUSTER_OPTIONS, type Command } from './command.ts';
 import { credentialsOf } from './connect.ts';
@@ -79,16 +80,15 @@ Exit code 0: equal. 1: different, each difference is listed. 2: could not tell.`
       const hidden = (group: string): boolean => discovery.broken.some(({ groupVersion }) => groupVersion.split('/')[0] === group);
       for (const id of await reader.kinds(clusterName)) {
         if (planned.has(id) || hidden(id.split('.').slice(1).join('.'))) continue;
-        const rows = await reader.list({ cluster: clusterName, kind: id, limit: 1000 });
         const retention = reader.retention?.(id) ?? null;
-        if (retention !== null) {
-          const found: ByAge = { kind: id, drift: 'by age', rows: rows.length, objects: 0, why: retention.why };
-          write(found, byAgeText(found));
-          continue;
+        let rows = 0;
+        for await (const { key, uid, revision } of storedRows({ reader, cluster: clusterName, kind: id, namespace: null, signal: context.signal })) {
+          rows++;
+          if (retention === null) await differs({ kind: id, key, drift: 'surplus', live: null, row: { uid, revision } });
         }
-        for (const { key, uid, revision } of rows) {
-          await differs({ kind: id, key, drift: 'surplus', live: null, row: { uid, revision } });
-        }
+        if (retention === null) continue;
+        const found: ByAge = { kind: id, drift: 'by age', rows, objects: 0, why: retention.why };
+        write(found, byAgeText(found));
       }
     } catch (cause) {
       // Exit code 1 is for differences alone: whatever kept us from looking is "could not tell".

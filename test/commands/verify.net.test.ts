@@ -110,6 +110,23 @@ test('what cannot be told is said with its reason: a kind that may not be listed
   expect(said.verdict).toMatchObject({ verdict: 'could not tell', differences: 0, unknown: 2 });
 }, 60_000);
 
+test('every row of a kind that nothing asks for any more is a difference, however many there are', async () => {
+  expect((await kubefold(['run', ...flags(), '--once', '--kinds', 'pods,nodes'], { withinMs: 60_000 })).code).toBe(0);
+  const db = new DatabaseSync(dir.file('copy.db'));
+  const columns = 'api_version, kind, uid, resource_version, hash, epoch, written_at, body';
+  db.exec(`
+    WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 4)
+    INSERT INTO objects (cluster, api_group, resource, namespace, name, ${columns})
+    SELECT cluster, api_group, resource, namespace, name || '-' || n, ${columns} FROM objects, numbers WHERE resource = 'pods'`);
+  const pods = Number(db.prepare("SELECT count(*) AS n FROM objects WHERE resource = 'pods'").get()?.['n']);
+  db.close();
+  expect(pods).toBe(1_500);
+  const said = await verify('--kinds', 'nodes');
+  expect(new Set(said.lines.map(({ key }) => key)).size).toBe(pods);
+  expect(said.lines.every(({ kind, drift }) => kind === 'pods' && drift === 'surplus')).toBe(true);
+  expect(said.verdict).toMatchObject({ verdict: 'different', differences: pods });
+}, 60_000);
+
 test('a difference that the mirror knows of is named as that, and stays a difference', async () => {
   expect((await kubefold(['run', ...flags(), '--once'], { withinMs: 60_000 })).code).toBe(0);
   const key = hollow.keys('pods')[0] ?? '';
