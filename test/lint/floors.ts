@@ -23,6 +23,10 @@ export const SHELLS_OF_MIXED_ROOMS = [
   'config/watch-file.ts',
   'reflector/shell.ts',
   'queue/work-queue.ts',
+  'queue/strategies/line.ts',
+  'queue/strategies/parallel.ts',
+  'queue/strategies/partitioned.ts',
+  'queue/strategies/serial.ts',
   'worker/gate.ts',
   'worker/pool.ts',
   'worker/refill.ts',
@@ -38,6 +42,8 @@ export const STOREYS: readonly Storey[] = [
     files: ['queue/queue.ts', 'storage/storage.ts', 'cluster/cluster.ts', 'limit/limit.ts', 'reflector/reflector.ts'],
     isPure: true,
   },
+  // Says what it hands on in the words of storage.
+  { floor: 1, name: 'contracts on contracts', files: ['queue/strategy.ts'], isPure: true },
   // The small languages in which rules are written. Configuration must know them to refuse what they cannot read.
   { floor: 2, name: 'languages', files: ['transform/exact-json.ts', 'transform/paths.ts', 'read/selectors.ts'], isPure: true },
   { floor: 2, name: 'configuration', files: ['config/**'], isPure: true },
@@ -52,6 +58,8 @@ export const STOREYS: readonly Storey[] = [
     ],
     isPure: true,
   },
+  // What happens in a cluster, as numbers and times: the laboratory and the hollow server both play it.
+  { floor: 2, name: 'loads', files: ['lab/load/**'], isPure: true },
   // Decides from what the cache holds, so it stands on the cache.
   { floor: 2, name: 'decisions', files: ['worker/**', 'audit/judge.ts', 'netservice/answer.ts'], isPure: true },
   {
@@ -75,6 +83,8 @@ export const STOREYS: readonly Storey[] = [
   { floor: 4, name: 'wiring of one mirror', files: ['storage/open.ts', 'mirror/**'], isPure: false },
   { floor: 4, name: 'wiring of the program', files: ['app.ts', 'app-metrics.ts'], isPure: false },
   { floor: 4, name: 'benchmarks and simulation', files: ['bench/**', 'sim/**'], isPure: false },
+  // Runs the product's parts beside other designs on the clock of the simulation.
+  { floor: 4, name: 'laboratory', files: ['lab/**'], isPure: false },
   { floor: 5, name: 'commands', files: ['commands/**', 'hollow/main.ts', 'bcsstorage/main.ts'], isPure: false },
   { floor: 5, name: 'entry', files: ['main.ts'], isPure: false },
 ];
