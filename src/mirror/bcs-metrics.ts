@@ -1,6 +1,6 @@
 import { Buckets } from '../kit/tallies.ts';
-import type { Kind } from '../model/kind.ts';
 import type { Outcome } from '../model/outcome.ts';
+import { isEvent } from '../storage/bcs/routes.ts';
 import type { Write } from '../storage/storage.ts';
 import { bucketValues, type ComputedMetric, type KindGauges, type Metrics, type Sample } from './metrics.ts';
 
@@ -23,18 +23,13 @@ type RequestLabels = {
 export function requestLabels(write: Pick<Write, 'type' | 'kind'>, outcome: Outcome['kind']): RequestLabels | null {
   if (outcome === 'unchanged' || outcome === 'stale') return null;
   const { kind, namespaced } = write.kind;
-  const isEvent = isCoreEvent(write.kind);
-  if (isEvent && write.type === 'delete') return null;
+  if (isEvent(write.kind) && write.type === 'delete') return null;
   return {
-    handler: isEvent ? 'events' : namespaced ? 'k8s_cluster_namespace_type_name' : 'k8s_cluster_type_name',
+    handler: isEvent(write.kind) ? 'events' : namespaced ? 'k8s_cluster_namespace_type_name' : 'k8s_cluster_type_name',
     resource_type: kind,
     method: write.type === 'put' ? 'PUT' : 'DELETE',
     status: outcome === 'written' ? 'success' : 'failure',
   };
-}
-
-function isCoreEvent({ group, kind }: Kind): boolean {
-  return group === '' && kind === 'Event';
 }
 
 /** Writes by the labels of the old program: at most four series for a kind. */
