@@ -14,10 +14,11 @@ import { Semaphore } from './kit/semaphore.ts';
 import { BottleneckLimit } from './limit/bottleneck-limit.ts';
 import { limitedStorage } from './limit/limited-storage.ts';
 import { UsageError } from './model/errors.ts';
-import type { MirrorStatus } from './model/status.ts';
+import type { MirrorStatus, PoolStatus } from './model/status.ts';
 import { VERSION } from './model/version.ts';
 import { BcsRequests, showBcsNames } from './mirror/bcs-metrics.ts';
 import { Mirror } from './mirror/mirror.ts';
+import { observedPools, showPools } from './mirror/pool-metrics.ts';
 import { observedStorage } from './mirror/observed-storage.ts';
 import { openLooseDocuments, openOwnReader, openStorage } from './storage/open.ts';
 import { readTls } from './storage/bcs/tls.ts';
@@ -95,10 +96,12 @@ export async function createApp(options: AppOptions): Promise<App> {
   });
   if (requests !== null) showBcsNames(mirror.metrics, { cluster: clusterName, requests });
   let web: Web | null = null;
-  let pools: Awaited<ReturnType<typeof poolsOf>> = null;
+  let pools: Pools | null = null;
+  const status = (): MirrorStatus => (pools === null ? mirror.status() : { ...mirror.status(), pools: pools.status() });
   try {
-    pools = await poolsOf(clusterName, config, options);
-    web = await listen(config, mirror);
+    pools = await poolsOf(clusterName, config, requests, options);
+    if (pools !== null) showPools(mirror.metrics, pools.status);
+    web = await listen(config, mirror, status);
   } catch (cause) {
     await storage.close();
     throw cause;
@@ -119,7 +122,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   return {
     clusterName,
     url: web?.url ?? null,
-    status: () => mirror.status(),
+    status,
     isReady: () => mirror.isReady(),
     changes: () => mirror.metrics.changes(),
     async run(signal) {
@@ -164,15 +167,23 @@ export async function createApp(options: AppOptions): Promise<App> {
   };
 }
 
-/** Copies the pools of a NetService beside the mirror; null when no NetService is configured. */
-async function poolsOf(cluster: string, config: Config, { clock, random, log }: AppOptions): Promise<{ run(signal: AbortSignal): Promise<void> } | null> {
-  const { endpoints } = config.netservice;
-  const documents = endpoints === null ? null : openLooseDocuments(config.storage.url, { cluster, clock, http: config.storage });
-  if (endpoints === null || documents === null) return null;
-  const { PoolPoller } = await import('./netservice/pool-poller.ts');
+interface Pools {
+  readonly status: () => readonly PoolStatus[];
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** Copies the pools of a NetService beside the mirror; null when no NetService is configured. `requests` counts the writes. */
+async function poolsOf(cluster: string, config: Config, requests: BcsRequests | null, { clock, random, log }: AppOptions): Promise<Pools | null> {
+  const { endpoints, zookeeper } = config.netservice;
+  const documents = endpoints === null && zookeeper === null ? null : openLooseDocuments(config.storage.url, { cluster, clock, http: config.storage });
+  if (documents === null) return null;
+  const { createPoolPoller } = await import('./netservice/start.ts');
   const tls = await readTls(config.storage.tls, clock.wall());
-  const poller = new PoolPoller({ endpoints, cluster, documents, tls, clock, random, log: log.child({ component: 'netservice' }) });
+  const counted = requests === null ? documents : observedPools(documents, requests, clock);
+  const poller = await createPoolPoller(config.netservice, { cluster, documents: counted, tls, clock, random, log: log.child({ component: 'netservice' }) });
+  if (poller === null) return null;
   return {
+    status: () => poller.status(),
     async run(signal) {
       const cut = (): void => void documents.close().catch(() => {});
       signal.addEventListener('abort', cut, { once: true });
@@ -182,7 +193,7 @@ async function poolsOf(cluster: string, config: Config, { clock, random, log }: 
   };
 }
 
-async function listen(config: Config, mirror: Mirror): Promise<Web | null> {
+async function listen(config: Config, mirror: Mirror, status: () => MirrorStatus): Promise<Web | null> {
   // The configuration has been checked: what is not loopback has all three files.
   const address = config.listen === 'off' ? null : parseListen(config.listen);
   if (address === null) return null;
@@ -193,7 +204,7 @@ async function listen(config: Config, mirror: Mirror): Promise<Web | null> {
     const { startWeb } = await import('./web/server.ts');
     return await startWeb({
       ...address,
-      status: () => mirror.status(),
+      status,
       control: mirror.control,
       metrics: async () => ({ text: await mirror.metrics.registry.metrics(), contentType: mirror.metrics.registry.contentType }),
       secured: certFile !== null && keyFile !== null && tokenFile !== null ? { certFile, keyFile, tokenFile } : null,

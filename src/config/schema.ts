@@ -4,7 +4,7 @@ import { DEFAULTS } from './defaults.ts';
 import { isPattern } from './glob.ts';
 import { isLoopback, parseListen } from './listen.ts';
 import { metricsSchema } from './metrics-schema.ts';
-import { netserviceProblem, netserviceSchema } from './netservice-schema.ts';
+import { netserviceProblems, netserviceSchema } from './netservice-schema.ts';
 import { ruleSchema, rulePatternSchema } from './rule-schema.ts';
 import { checkStorageUrl } from './storage-url.ts';
 import { choice, described, integer, nonEmptyList, nullable, problem, section, share, text } from './schema-parts.ts';
@@ -255,7 +255,7 @@ export const configSchema = v.strictObject(
         'Seconds after which held deletions happen by themselves; null waits for a person. Default null.',
       ),
     }),
-    audit: section('The continuous comparison of cluster and copy: what differs is reported and mended.', {
+    audit: section('The continuous comparison of cluster and copy: what differs is reported and mended. Applies live.', {
       everySeconds: nullable(
         integer({ min: 10, max: 1e6, fix: 'null switches the audit off.', bare: true }),
         DEFAULTS.auditEverySeconds,
@@ -303,8 +303,8 @@ export function crossChecks(config: Config): readonly { readonly path: readonly 
         found: name,
       });
   }
-  const pools = netserviceProblem(config.netservice, config.storage.url);
-  if (pools !== null) found.push({ path: ['netservice', 'endpoints'], message: pools, found: config.netservice.endpoints });
+  for (const { key, message } of netserviceProblems(config.netservice, config.storage.url))
+    found.push({ path: ['netservice', key], message, found: config.netservice[key] });
   const client = config.storage.tls;
   if ((client.certFile === null) !== (client.keyFile === null)) {
     found.push({

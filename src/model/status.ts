@@ -81,6 +81,20 @@ export interface AuditStatus {
   readonly last: AuditRound | null;
 }
 
+/** A document that is copied from a NetService. */
+export interface PoolStatus {
+  readonly document: string;
+  /** Polls that ended with the document stored, and that did not. */
+  readonly stored: number;
+  readonly failed: number;
+  /** Those that failed since it was stored last. */
+  readonly failures: number;
+  /** Unix ms; null before it was stored by this process. */
+  readonly storedAt: number | null;
+  /** Why the last poll failed; null when it did not. */
+  readonly error: string | null;
+}
+
 export interface MirrorStatus {
   readonly cluster: string;
   /** Where the API server is. */
@@ -100,6 +114,8 @@ export interface MirrorStatus {
   readonly pendingBytes: number;
   readonly storage: StorageStatus;
   readonly audit: AuditStatus;
+  /** Absent where no NetService is asked. The copy of the cluster is ready without them. */
+  readonly pools?: readonly PoolStatus[] | undefined;
 }
 
 /**

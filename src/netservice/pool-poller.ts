@@ -2,8 +2,11 @@ import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import type { Random } from '../kit/random.ts';
 import { messageOf } from '../model/errors.ts';
+import type { PoolStatus } from '../model/status.ts';
+import { Alarm } from '../kit/alarm.ts';
 import { POOL_QUERIES, type PoolQuery, poolPath, readAnswer } from './answer.ts';
 import { PoolServer, type ServerTls } from './pool-server.ts';
+import type { ServerList } from './server-list.ts';
 
 /** From the begin of one poll to the begin of the next; one that takes longer is followed by the next at once. */
 const POLL_EVERY_MS = 60_000;
@@ -20,8 +23,7 @@ export interface PoolDocuments {
 }
 
 export interface PoolPollerOptions {
-  /** `http://host:port` or `https://host:port`, at least one. */
-  readonly endpoints: readonly string[];
+  readonly servers: ServerList;
   /** As the NetService calls the cluster. */
   readonly cluster: string;
   readonly documents: PoolDocuments;
@@ -31,50 +33,88 @@ export interface PoolPollerOptions {
   readonly log: Logger;
 }
 
+type Polled = { readonly alarm: Alarm; stored: number; failed: number; failures: number; storedAt: number | null; error: string | null };
+
 /**
  * Copies the IP pools that a NetService keeps for the cluster into two documents, each by itself. Only an answer that is what was asked for is written: after
  * any other the document stays as it was, until the next poll.
  */
 export class PoolPoller {
   readonly #options: PoolPollerOptions;
-  readonly #servers: readonly PoolServer[];
+  /** By address. */
+  readonly #servers = new Map<string, PoolServer>();
+  readonly #polled: ReadonlyMap<PoolQuery, Polled>;
 
   constructor(options: PoolPollerOptions) {
     this.#options = options;
-    this.#servers = options.endpoints.map((endpoint) => new PoolServer({ ...options, endpoint }));
+    this.#polled = new Map(
+      POOL_QUERIES.map((query) => [query, { alarm: new Alarm(options.clock), stored: 0, failed: 0, failures: 0, storedAt: null, error: null }]),
+    );
+  }
+
+  /** How each document does. */
+  status(): readonly PoolStatus[] {
+    return [...this.#polled].map(([{ document }, { alarm: _alarm, ...polled }]) => ({ document, ...polled }));
   }
 
   /** Polls until `signal` aborts; what is being asked then is cut. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all(POOL_QUERIES.map((query) => this.#follow(query, signal)));
-    await Promise.all(this.#servers.map((server) => server.close()));
+    const following = this.#options.servers.follow(signal, () => this.#askAgain());
+    await Promise.all([...this.#polled].map(([query, polled]) => this.#follow(query, polled, signal)));
+    await following;
+    await Promise.all([...this.#servers.values()].map((server) => server.close()));
   }
 
-  async #follow(query: PoolQuery, signal: AbortSignal): Promise<void> {
+  /** There are servers that were not there: what could not be had from others is asked of them. */
+  #askAgain(): void {
+    for (const { failures, alarm } of this.#polled.values()) if (failures > 0) alarm.set(0);
+  }
+
+  async #follow(query: PoolQuery, polled: Polled, signal: AbortSignal): Promise<void> {
     const { clock, log, documents, cluster } = this.#options;
     const { document } = query;
-    for (let failures = 0; !signal.aborted; ) {
+    while (!signal.aborted) {
       const since = clock.now();
       try {
         const data = await this.#ask(query, signal);
         signal.throwIfAborted();
         await documents.put(document, `${document}-${cluster}`, data);
-        if (failures > 0) log.info('the IP pools are stored again', { document, failures });
-        failures = 0;
+        if (polled.failures > 0) log.info('the IP pools are stored again', { document, failures: polled.failures });
+        polled.stored++;
+        polled.storedAt = clock.wall();
+        polled.failures = 0;
+        polled.error = null;
       } catch (cause) {
         if (signal.aborted) return;
-        failures++;
-        const fields = { document, error: messageOf(cause), failures };
-        log[failures < LOUD_AFTER ? 'warn' : 'error']('the IP pools could not be stored: their document stays as it is until the next poll', fields);
+        polled.failed++;
+        polled.failures++;
+        polled.error = messageOf(cause);
+        const fields = { document, error: polled.error, failures: polled.failures };
+        log[polled.failures < LOUD_AFTER ? 'warn' : 'error']('the IP pools could not be stored: their document stays as it is until the next poll', fields);
       }
-      await clock.sleep(Math.max(0, POLL_EVERY_MS - (clock.now() - since)), signal);
+      await polled.alarm.wait(Math.max(0, POLL_EVERY_MS - (clock.now() - since)), signal);
     }
+  }
+
+  #serverAt(endpoint: string): PoolServer {
+    let server = this.#servers.get(endpoint);
+    if (server === undefined) {
+      server = new PoolServer({ ...this.#options, endpoint });
+      this.#servers.set(endpoint, server);
+    }
+    return server;
   }
 
   /** Asks servers from a random one on. The next one is for when one gives no answer, or is busy: an answer, right or wrong, is the answer. */
   async #ask(query: PoolQuery, signal: AbortSignal): Promise<Buffer> {
-    const first = Math.floor(this.#options.random.next() * this.#servers.length);
-    const inTurn = [...this.#servers.slice(first), ...this.#servers.slice(0, first)];
+    const endpoints = await this.#options.servers.endpoints(signal);
+    for (const [endpoint, server] of this.#servers) {
+      if (endpoints.includes(endpoint)) continue;
+      this.#servers.delete(endpoint);
+      void server.retire();
+    }
+    const first = Math.floor(this.#options.random.next() * endpoints.length);
+    const inTurn = [...endpoints.slice(first), ...endpoints.slice(0, first)].map((endpoint) => this.#serverAt(endpoint));
     const problems: string[] = [];
     for (const server of inTurn) {
       const answer = await this.#askOne(server, query, signal).catch((cause: unknown) => ({ busy: messageOf(cause) }));

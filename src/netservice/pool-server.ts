@@ -72,11 +72,16 @@ export class PoolServer {
         onResponseEnd() {
           if (end()) resolve({ status, body: Buffer.concat(chunks) });
         },
-        onResponseError: (_controller, error) => fail(`cannot be asked: ${messageOf(error)}; is netservice.endpoints right?`),
+        onResponseError: (_controller, error) => fail(`cannot be asked: ${messageOf(error)}; is this the address of a NetService?`),
       };
       if (signal.aborted) giveUp();
       else this.#pool.dispatch({ path, method: 'GET', headers: this.#headers }, handler);
     });
+  }
+
+  /** Nobody asks it any more; what is under way may end. */
+  async retire(): Promise<void> {
+    await this.#pool.close().catch(() => {});
   }
 
   /** Cuts what is under way. */

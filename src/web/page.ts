@@ -149,7 +149,8 @@ export const STATUS_PAGE = `<!doctype html>
     chart('unsettled-chart', [sum('unsettled')]);
     const broken = status.broken.map((group) => group.groupVersion + ' cannot be discovered: ' + group.error);
     const storage = status.storage.open ? 'storage takes no writes for ' + age(Math.max(1000, status.storage.failingMs)) + ', changes wait: ' + status.storage.error : null;
-    set('notes', [status.error, storage, ...broken, ...status.warnings].filter(Boolean).join(String.fromCharCode(10)));
+    const pools = (status.pools ?? []).filter((pool) => pool.error !== null).map((pool) => 'netservice ' + pool.document + ' is not stored: ' + pool.error);
+    set('notes', [status.error, storage, ...broken, ...status.warnings, ...pools].filter(Boolean).join(String.fromCharCode(10)));
     const body = document.createElement('tbody');
     for (const kind of kinds.sort((a, b) => (a.error === null) - (b.error === null) || b.objects - a.objects || (a.id < b.id ? -1 : 1))) {
       const row = body.insertRow();

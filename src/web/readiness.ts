@@ -1,4 +1,4 @@
-import { type AuditStatus, copyAge, isReady, type KindStatus, type MirrorStatus } from '../model/status.ts';
+import { type AuditStatus, copyAge, isReady, type KindStatus, type MirrorStatus, type PoolStatus } from '../model/status.ts';
 
 /** What /readyz answers: 200 when every kind that rules ask for is complete and durable (except what is parked), else 503 with the reasons. */
 export function readiness(status: MirrorStatus, detail: 'short' | 'verbose'): { readonly code: 200 | 503; readonly text: string } {
@@ -10,6 +10,7 @@ export function readiness(status: MirrorStatus, detail: 'short' | 'verbose'): { 
     for (const { groupVersion, error } of status.broken) lines.push(`[!] ${groupVersion}: cannot be discovered, ${error}`);
     for (const warning of status.warnings) lines.push(`[!] ${warning}`);
     lines.push(...auditLines(status.audit));
+    for (const pool of status.pools ?? []) lines.push(poolLine(pool));
   } else if (!ready) {
     for (const kind of status.kinds) if (!kind.complete) lines.push(kindLine(kind));
   }
@@ -47,6 +48,13 @@ function auditLines({ everySeconds, off, last }: AuditStatus): string[] {
   if (untold > 0) facts.push(`${untold} left to the next round because they were in flight`);
   const left = skipped.map(({ id, why }) => `[!] audit: ${id} was not compared: ${why}`);
   return [`[${drift === 0 ? '+' : '!'}] audit: ${facts.join(', ')}, in ${seconds(took * 1000)} until ${new Date(finishedAt).toISOString()}`, ...left];
+}
+
+/** Pools are beside the copy: they never keep it from being ready. */
+function poolLine({ document, storedAt, failures, error }: PoolStatus): string {
+  const stored = storedAt === null ? 'not stored yet' : `stored at ${new Date(storedAt).toISOString()}`;
+  if (error === null) return `[${storedAt === null ? ' ' : '+'}] netservice ${document}: ${stored}`;
+  return `[!] netservice ${document}: ${stored}, ${failures} ${failures === 1 ? 'poll' : 'polls in a row'} failed: ${error}`;
 }
 
 function behind(revisions: number | null): string {

@@ -61,7 +61,7 @@ export const STOREYS: readonly Storey[] = [
   // What happens in a cluster, as numbers and times: the laboratory and the hollow server both play it.
   { floor: 2, name: 'loads', files: ['lab/load/**'], isPure: true },
   // Decides from what the cache holds, so it stands on the cache.
-  { floor: 2, name: 'decisions', files: ['worker/**', 'audit/judge.ts', 'netservice/answer.ts'], isPure: true },
+  { floor: 2, name: 'decisions', files: ['worker/**', 'audit/judge.ts', 'netservice/answer.ts', 'netservice/registered.ts'], isPure: true },
   {
     floor: 3,
     name: 'shells',

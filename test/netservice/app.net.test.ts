@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { createApp } from '../../src/app.ts';
+import { type App, createApp } from '../../src/app.ts';
 import { type BcsStorage, startBcsStorage } from '../../src/bcsstorage/server.ts';
 import { loadCredentials } from '../../src/cluster/credentials.ts';
 import { loadConfig } from '../../src/config/load.ts';
@@ -11,7 +11,7 @@ import { silentLogger } from '../../src/kit/log.ts';
 import { systemRandom } from '../../src/kit/random.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
-import { FakeNetService, STATIC_DATA } from './fake-netservice.ts';
+import { FakeNetService, STATIC_DATA, withStatus } from './fake-netservice.ts';
 
 const CLUSTER = 'BCS-K8S-1';
 
@@ -21,7 +21,7 @@ async function stored(service: BcsStorage, type: string): Promise<readonly { rea
 }
 
 /** The whole program on a hollow cluster and a storage service, until both are in sync and `look` is content. */
-async function mirrored(netservice: object, look: (service: BcsStorage) => Promise<boolean>): Promise<void> {
+async function mirrored(netservice: object, look: (service: BcsStorage, app: App) => Promise<boolean>, more: object = { listen: 'off' }): Promise<void> {
   const hollow = await startHollow();
   const service = await startBcsStorage();
   const dir = tempDir('netservice');
@@ -30,14 +30,14 @@ async function mirrored(netservice: object, look: (service: BcsStorage) => Promi
   try {
     seedCluster(hollow, { pods: 20, nodes: 2, namespaces: 2, bytes: 600 });
     writeFileSync(dir.file('kubeconfig'), hollow.kubeconfig());
-    const text = JSON.stringify({ cluster: { name: CLUSTER }, storage: { url: service.url.replace('http:', 'bcs+http:') }, listen: 'off', netservice });
+    const text = JSON.stringify({ cluster: { name: CLUSTER }, storage: { url: service.url.replace('http:', 'bcs+http:') }, netservice, ...more });
     const credentials = await loadCredentials({ kubeconfig: dir.file('kubeconfig'), env: {}, home: dir.path, clock: systemClock });
     const parts = { credentials, clock: systemClock, random: systemRandom, log: silentLogger };
     const app = await createApp({ config: loadConfig({ text, file: 'kubefold.yaml' }), file: null, ...parts });
     running = app.run(ending.signal);
     await until('the first sync is complete', () => app.isReady(), { everyMs: 20, withinMs: 15_000 });
     expect(await stored(service, 'Pod')).toHaveLength(20);
-    await until('what was to be seen is seen', () => look(service), { everyMs: 20, withinMs: 10_000 });
+    await until('what was to be seen is seen', () => look(service, app), { everyMs: 20, withinMs: 10_000 });
   } finally {
     ending.abort();
     await running;
@@ -69,6 +69,38 @@ test('the document is the one of the old program; without netservice there is no
     });
     await mirrored({}, async (service) => (await stored(service, 'IPPoolStatic')).length === 0);
     expect(fake.requests).toHaveLength(2);
+  } finally {
+    await fake.close();
+  }
+});
+
+test('polls that fail and documents that are stored are in metrics, under the old names too, on the status and in readiness, which they do not spoil', async () => {
+  const fake = await FakeNetService.start();
+  fake.detail = [withStatus(503)];
+  const get = async (app: App, path: string): Promise<string> => await (await fetch(`${app.url}${path}`)).text();
+  try {
+    await mirrored(
+      { endpoints: [fake.url] },
+      async (_service, app) => {
+        if ((app.status().pools ?? []).some(({ stored, failed }) => stored + failed === 0)) return false;
+        const metrics = await get(app, '/metrics');
+        expect(metrics).toContain('kubefold_netservice_polls_total{document="IPPoolStatic",outcome="stored"} 1\n');
+        expect(metrics).toContain('kubefold_netservice_polls_total{document="IPPoolStaticDetail",outcome="failed"} 1\n');
+        expect(metrics).toContain('kubefold_netservice_failures{document="IPPoolStatic"} 0\n');
+        expect(metrics).toContain('kubefold_netservice_failures{document="IPPoolStaticDetail"} 1\n');
+        expect(metrics).toMatch(/kubefold_netservice_stored_timestamp_seconds\{document="IPPoolStatic"\} 1\d{9}/);
+        expect(metrics).not.toContain('stored_timestamp_seconds{document="IPPoolStaticDetail"');
+        const labels = `cluster_id="${CLUSTER}",handler="k8s_cluster_type_name",resource_type="IPPoolStatic",method="PUT",status="success"`;
+        expect(metrics).toContain(`bkbcs_k8swatch_storage_request_total_num{${labels}} 1\n`);
+        const ready = await get(app, '/readyz?verbose');
+        expect(ready).toMatch(/^\[\+\] netservice IPPoolStatic: stored at /m);
+        expect(ready).toMatch(/^\[!\] netservice IPPoolStaticDetail: not stored yet, 1 poll failed: .*HTTP 503/m);
+        expect(ready).toMatch(/^ready: /m);
+        expect(JSON.parse(await get(app, '/status.json'))).toMatchObject({ pools: [{ document: 'IPPoolStatic', failures: 0 }, { failures: 1 }] });
+        return true;
+      },
+      { listen: '127.0.0.1:0', metrics: { bcsNames: true } },
+    );
   } finally {
     await fake.close();
   }

@@ -6,6 +6,7 @@ import { systemClock } from '../../src/kit/clock.ts';
 import type { Logger } from '../../src/kit/log.ts';
 import { StorageError } from '../../src/model/errors.ts';
 import { type PoolDocuments, PoolPoller } from '../../src/netservice/pool-poller.ts';
+import { fixedServers } from '../../src/netservice/server-list.ts';
 import { openLooseDocuments } from '../../src/storage/open.ts';
 import { TestAuthority } from '../support/certificates.ts';
 import { freePort } from '../support/free-port.ts';
@@ -56,7 +57,15 @@ function poll(
 ): () => Promise<void> {
   const { endpoints = [fake.url], documents = collecting, chance = 0, tls = {} } = options;
   const ending = new AbortController();
-  const poller = new PoolPoller({ endpoints, cluster: CLUSTER, documents, tls, clock, random: { next: () => chance }, log: recordingLog() });
+  const poller = new PoolPoller({
+    servers: fixedServers(endpoints),
+    cluster: CLUSTER,
+    documents,
+    tls,
+    clock,
+    random: { next: () => chance },
+    log: recordingLog(),
+  });
   const running = poller.run(ending.signal);
   const end = async (): Promise<void> => {
     ending.abort();
@@ -169,7 +178,7 @@ test('without any server that answers, each is named with what is wrong', async 
   poll({ endpoints: [`http://127.0.0.1:${port}`] });
   await untilAsleep();
   expect(lines).toHaveLength(2);
-  expect(lines[0]).toMatch(new RegExp(`the NetService at http://127.0.0.1:${port} cannot be asked: .*ECONNREFUSED.*; is netservice.endpoints right\\?`));
+  expect(lines[0]).toMatch(new RegExp(`the NetService at http://127.0.0.1:${port} cannot be asked: .*ECONNREFUSED.*; is this the address of a NetService\\?`));
 });
 
 test('an answer without end is cut', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type AuditStatus, copyAge } from '../../src/model/status.ts';
+import { type AuditStatus, copyAge, type PoolStatus } from '../../src/model/status.ts';
 import { readiness } from '../../src/web/readiness.ts';
 import { kindIn, statusOf } from './statuses.ts';
 
@@ -42,6 +42,28 @@ describe('/readyz?verbose', () => {
         .text.split('\n')
         .at(-2),
     ).toBe('ready: the copy is current');
+  });
+});
+
+describe('/readyz?verbose tells of the IP pools of a NetService', () => {
+  const pool: PoolStatus = { document: 'IPPoolStatic', stored: 3, failed: 0, failures: 0, storedAt: Date.UTC(2026, 0, 1), error: null };
+  const about = (over: Partial<PoolStatus>): { readonly code: number; readonly lines: readonly string[] } => {
+    const { code, text } = readiness(statusOf([kindIn()], { pools: [{ ...pool, ...over }] }), 'verbose');
+    return { code, lines: text.split('\n').filter((line) => line.includes('netservice')) };
+  };
+
+  test('when they were stored, or why they are not, and is ready all the same', () => {
+    expect(about({})).toEqual({ code: 200, lines: ['[+] netservice IPPoolStatic: stored at 2026-01-01T00:00:00.000Z'] });
+    expect(about({ failures: 2, error: 'no NetService is known' })).toEqual({
+      code: 200,
+      lines: ['[!] netservice IPPoolStatic: stored at 2026-01-01T00:00:00.000Z, 2 polls in a row failed: no NetService is known'],
+    });
+    const none = readiness(statusOf([kindIn()], { pools: [{ ...pool, storedAt: null }] }), 'verbose').text;
+    expect(none).toContain('[ ] netservice IPPoolStatic: not stored yet\n');
+  });
+
+  test('and of none where none is asked', () => {
+    expect(readiness(statusOf([kindIn()]), 'verbose').text).not.toContain('netservice');
   });
 });
 

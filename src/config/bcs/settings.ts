@@ -1,4 +1,5 @@
 import { isLoopback } from '../listen.ts';
+import { isZookeeper } from '../netservice-schema.ts';
 import { parseBcsUrl } from '../storage-url.ts';
 import { type Note, quoted } from './note.ts';
 import type { OldConfig } from './old-files.ts';
@@ -194,19 +195,36 @@ function noteTheRest(config: OldConfig, notes: Note[]): void {
 function netserviceEntry(config: OldConfig, isStorageGiven: boolean, notes: Note[]): Entry | null {
   if (config.disableNetservice) return null;
   const listed = config.netserviceEndpoints.split(/[,;\s]+/).filter((endpoint) => endpoint !== '');
-  if (listed.length === 0 || isStorageGiven) {
+  if (isStorageGiven) {
     if (config.zookeepers + config.netserviceEndpoints !== '')
       notes.push({
         key: 'bcs.netservice-zookeepers, bcs.custom-netservice-endpoints',
         type: 'lost',
-        text: isStorageGiven
-          ? 'the IP pools of NetService are documents of the storage service, and another storage was named.'
-          : 'servers are not looked up in ZooKeeper: name them in netservice.endpoints, or the documents IPPoolStatic and IPPoolStaticDetail stay as they are.',
+        text: 'the IP pools of NetService are documents of the storage service, and another storage was named.',
       });
     return null;
   }
+  if (listed.length === 0) return zookeeperEntry(config, notes);
   const endpoints = listed.map((endpoint) => (/^https?:\/\//i.test(endpoint) ? endpoint : `http://${endpoint}`));
   return { comment: 'bcs.custom-netservice-endpoints: asked directly, without ZooKeeper.', key: 'netservice', value: { endpoints } };
+}
+
+/** NetServices register themselves in a ZooKeeper. */
+function zookeeperEntry({ zookeepers }: OldConfig, notes: Note[]): Entry | null {
+  const key = 'bcs.netservice-zookeepers';
+  const listed = zookeepers.split(/[,;\s]+/).filter((server) => server !== '');
+  const zookeeper = listed.map((server) => (server.includes(':') ? server : `${server}:2181`));
+  const bad = zookeeper.filter((server) => !isZookeeper(server));
+  if (bad.length > 0) {
+    const text = `${bad.map(quoted).join(', ')} cannot be the address of a ZooKeeper, so none is asked: name its servers as HOST:PORT in netservice.zookeeper, or the NetServices in netservice.endpoints.`;
+    notes.push({ key, type: 'lost', text });
+    return null;
+  }
+  if (zookeeper.length === 0) return null;
+  const text =
+    'the user and password that a platform may have built into bcs-k8s-watch are not known here. If the log says that the registrations may not be read, write them as user:password into a file and name it in netservice.zookeeperAuthFile.';
+  notes.push({ key, type: 'differs', text });
+  return { comment: `${key}: where the NetServices register themselves.`, key: 'netservice', value: { zookeeper } };
 }
 
 /** On one line; JSON is YAML. */

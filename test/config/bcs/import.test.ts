@@ -159,6 +159,13 @@ describe('single settings', () => {
     expect(noteOf(imported, 'k8sResourceWhiteList')).toMatch(/differs: Secrets are mirrored with their values readable/);
   });
 
+  test('pods get their top workload, wherever they are stored, and that it is kept right is said (weakness 34)', () => {
+    const imported = convert(GOOD, { k8sResourceWhiteList: ['v1', 'apps/v1'] });
+    const rules = { ...compileRules(configOf(imported)), annotatesPods: false };
+    expect(['v1 pods Pod', 'apps/v1 replicasets ReplicaSet'].map((text) => planKind(kindOf(text), rules).annotateWorkload)).toEqual([true, false]);
+    expect(noteOf(imported, 'k8sResourceWhiteList')).toMatch(/writes a Pod again when that changes/);
+  });
+
   test('the same Events in two groups are mirrored once (weakness 24)', () => {
     const imported = convert(GOOD, { k8sResourceWhiteList: ['v1', 'events.k8s.io/v1'] });
     const rules = compileRules(configOf(imported));
@@ -221,11 +228,21 @@ describe('single settings', () => {
     expect(planKind(kindOf('v1 pods Pod'), compileRules(configOf(imported))).mirror).toBe(true);
   });
 
-  test('NetService is named when it was in use, and only then', () => {
-    const bcs = { ...GOOD.bcs, 'netservice-zookeepers': 'zk:2181' };
-    const key = 'bcs.netservice-zookeepers, bcs.custom-netservice-endpoints';
-    expect(noteOf(convert({ ...GOOD, bcs }), key)).toMatch(/IPPoolStatic/);
-    expect(noteOf(convert({ ...GOOD, bcs, watch_resource: { disable_netservice: true } }), key)).toBe('');
+  test('the ZooKeeper of NetService is carried over when it was in use, and only then; bcs.zk stands in for it', () => {
+    const key = 'bcs.netservice-zookeepers';
+    for (const [name, servers, expected] of [
+      [key, 'zk-1:2181,zk-2:2182', ['zk-1:2181', 'zk-2:2182']],
+      ['bcs.zk', ' zk-1 , zk-2:2182', ['zk-1:2181', 'zk-2:2182']],
+    ] as const) {
+      const bcs = { ...GOOD.bcs, [name.slice(4)]: servers };
+      const imported = convert({ ...GOOD, bcs });
+      expect(configOf(imported).netservice).toEqual({ endpoints: null, zookeeper: expected, zookeeperAuthFile: null });
+      expect(noteOf(imported, key)).toMatch(/^differs: .*netservice\.zookeeperAuthFile/);
+      expect(configOf(convert({ ...GOOD, bcs, watch_resource: { disable_netservice: true } })).netservice.zookeeper).toBeNull();
+    }
+    const odd = convert({ ...GOOD, bcs: { ...GOOD.bcs, 'netservice-zookeepers': 'zk-1:2181,zk-2:x' } });
+    expect(configOf(odd).netservice.zookeeper).toBeNull();
+    expect(noteOf(odd, key)).toMatch(/^lost: "zk-2:x" cannot be the address of a ZooKeeper, so none is asked: .*netservice\.endpoints/);
   });
 
   test('servers of NetService that are named are asked directly; a scheme is added where none is', () => {
