@@ -31,6 +31,8 @@ export class Entry {
   pending: Position | null = null;
   /** Storage refused this very state for good, and recorded that: it waits, without its body, for a change of the object or for a person. */
   refused = false;
+  /** Storage refused this very state as older than what it knows: it waits, without its body, until somebody has looked which of both is right. */
+  contested = false;
   /** Gone from the cluster, and its row stays until somebody confirms that it may go. */
   held = false;
   /** What is stored of the object changed though the object did not (a mask): the same revision is written again. */

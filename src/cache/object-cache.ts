@@ -48,7 +48,7 @@ export interface CacheReader {
  * One writer (the reflectors' deliveries), workers take and settle; only keys leave it towards the queue.
  *
  * Invariants:
- * - an entry with `pending` set has a key that is queued, waiting for a deadline, or about to be queued by the caller;
+ * - an entry with `pending` set has a key that is queued, waiting for a deadline, about to be queued by the caller, held, or contested;
  * - a body belongs to the entry or to the one Taken of its key, never to both;
  * - a position is closed exactly when every change it stands for is durable or not worth a write;
  * - an entry is dropped only when the object is gone from the cluster and from storage.
@@ -151,6 +151,7 @@ export class ObjectCache implements CacheReader {
     const state = this.scopeOf(key);
     entry.settled = null;
     entry.regressed = true;
+    entry.contested = false;
     entry.pending ??= state.positions.open(state.complete ? state.progress : null, now);
     return true;
   }
@@ -209,7 +210,7 @@ export class ObjectCache implements CacheReader {
       // The same state in two histories is the same object by chance at the most. Where its row is known storage compares the content; where none is
       // known storage may have refused the state for what the other history deleted.
       if (state.regressed && entry.mark !== state.mark && !isReplaced && !entry.refused) {
-        if (entry.storedUid !== entry.uid) entry.regressed = true;
+        if (entry.storedUid !== entry.uid || entry.contested) entry.regressed = true;
         else if (!entry.rewrite) {
           entry.rewrite = true;
           state.rewrites++;
@@ -224,10 +225,10 @@ export class ObjectCache implements CacheReader {
       }
       const order = isReplaced ? 1 : compareRevisions(meta.revision, entry.revision);
       if (order < 0) return 'older';
-      const isOwed = entry.rewrite || (entry.regressed && entry.pending === null);
+      const isOwed = (entry.rewrite && !entry.contested) || (entry.regressed && (entry.pending === null || entry.contested));
       if (order === 0 && !entry.gone && entry.uid === meta.uid && (!isOwed || entry.refused)) {
         // The same state once more. If its body was let go while it waits to be written, here it is again.
-        if (entry.pending !== null && entry.body === null && !entry.refused) entry.body = body();
+        if (needsBody(entry)) entry.body = body();
         return 'clean';
       }
       if (entry.held) this.#unhold(state, entry);
@@ -248,6 +249,7 @@ export class ObjectCache implements CacheReader {
     }
     entry.content = content;
     entry.refused = false;
+    entry.contested = false;
     entry.body?.release();
     entry.body = body();
     entry.pending ??= state.positions.open(state.complete ? state.progress : null, now);
@@ -369,21 +371,16 @@ export class ObjectCache implements CacheReader {
     return taken;
   }
 
-  /** The write of `taken` is durable, or storage already held it or something newer. */
-  settle(taken: Taken, now: number, state: ScopeState, row: 'as taken' | 'newer' = 'as taken'): void {
+  /** The write of `taken` is durable, or storage already held it; a delete, also when storage held something newer. */
+  settle(taken: Taken, now: number, state: ScopeState): void {
     taken.body?.release();
     if (taken.position !== null) state.positions.close(taken.position);
     if (taken.rewrite) state.rewrites--;
     const entry = this.#entries.get(taken.key);
     if (entry === undefined) return;
     if (taken.regressed && isStill(entry, taken)) entry.regressed = false;
-    if (row === 'newer' && !taken.gone) {
-      // Of this object or of none: it was deleted there before. A later delete tries both.
-      if (entry.storedUid !== taken.uid && !entry.maybeUids.includes(taken.uid)) entry.maybeUids = [taken.uid, ...entry.maybeUids];
-    } else {
-      if (entry.maybeUids.length > 0) entry.maybeUids = NONE;
-      entry.storedUid = taken.gone ? null : taken.uid;
-    }
+    if (entry.maybeUids.length > 0) entry.maybeUids = NONE;
+    entry.storedUid = taken.gone ? null : taken.uid;
     // A write of a history that is over settles nothing of the one that is.
     if (taken.gone || entry.regressed) entry.settled = null;
     else if (entry.settled === null || compareRevisions(taken.revision, entry.settled) > 0) entry.settled = taken.revision;
@@ -398,6 +395,41 @@ export class ObjectCache implements CacheReader {
     if (taken.rewrite) state.rewrites--;
     const entry = this.#entries.get(taken.key);
     if (entry?.gone && entry.pending === null) this.#entries.delete(taken.key);
+  }
+
+  /**
+   * Storage refused a put as older than what it knows, of this object or of its deletion. Which of both is right is not known: the position stays open until
+   * concede(), doubt(), or news of the object. Returns whether it has changed already: then the key is with the queue.
+   */
+  contest(taken: Taken, state: ScopeState): 'contested' | 'changed' {
+    const isQueued = this.#entries.get(taken.key)?.pending !== null;
+    // The row may be of this object or of none, so a later delete tries both.
+    this.giveBack(taken, state, true);
+    const entry = this.#entries.get(taken.key);
+    if (entry === undefined || isQueued || !isStill(entry, taken)) return 'changed';
+    entry.body?.release();
+    entry.body = null;
+    entry.contested = true;
+    return 'contested';
+  }
+
+  /** Whether exactly this state is contested. */
+  isContested({ key, uid, revision }: ObjectMeta): boolean {
+    const entry = this.#entries.get(key);
+    return entry !== undefined && entry.contested && entry.uid === uid && entry.revision === revision;
+  }
+
+  /** Storage was right to refuse exactly this state: what it knows is newer, and news of that is on its way. */
+  concede(meta: ObjectMeta): void {
+    const entry = this.#entries.get(meta.key);
+    if (entry === undefined || !this.isContested(meta)) return;
+    const state = this.scopeOf(meta.key);
+    entry.contested = false;
+    entry.settled = entry.revision;
+    if (entry.rewrite) state.rewrites--;
+    entry.rewrite = false;
+    if (entry.pending !== null) state.positions.close(entry.pending);
+    entry.pending = null;
   }
 
   /**
@@ -514,6 +546,7 @@ export class ObjectCache implements CacheReader {
     entry.gone = true;
     entry.content = null;
     entry.refused = false;
+    entry.contested = false;
     entry.body?.release();
     entry.body = null;
     entry.pending ??= state.positions.open(state.complete ? state.progress : null, now);
@@ -528,5 +561,5 @@ function isStill(entry: Entry, taken: Taken): boolean {
 
 /** Whether the key can only be written once its JSON was read again. */
 export function needsBody(entry: KnownObject): boolean {
-  return entry.pending !== null && entry.body === null && !entry.gone && !entry.refused;
+  return entry.pending !== null && entry.body === null && !entry.gone && !entry.refused && !entry.contested;
 }

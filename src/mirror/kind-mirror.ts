@@ -114,7 +114,7 @@ export class KindMirror {
       parked: this.parked,
       events: metrics,
       writeTimes,
-      onStale: (refused) => this.#secondLook.request(refused),
+      onContested: (refused) => this.#secondLook.request(refused),
       readAgain: (key) => this.#refill.request(key),
       isCrowded: () => options.pool.usedBytes > options.pool.limitBytes * LIST_SHARE,
       records: () => this.#records(),
@@ -230,9 +230,9 @@ export class KindMirror {
     return this.#status;
   }
 
-  /** Keys whose newest state is not durable: queued, held, waiting for a deadline or for their body. */
+  /** Keys whose newest state is not durable: queued, held, waiting for a deadline, for their body or for a second look. */
   get unsettled(): number {
-    return this.queue.length + this.queue.held + this.queue.waiting + this.#refill.waiting;
+    return this.queue.length + this.queue.held + this.queue.waiting + this.#refill.waiting + this.#secondLook.waiting;
   }
 
   /** Whether it went on from rows that an earlier process wrote, without a list. */

@@ -4,7 +4,7 @@ import { Alarm } from '../kit/alarm.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import { within } from '../kit/within.ts';
-import { messageOf } from '../model/errors.ts';
+import { ApiError, messageOf } from '../model/errors.ts';
 import type { Kind } from '../model/kind.ts';
 import type { ObjectKey } from '../model/key.ts';
 import type { ObjectMeta } from '../model/object.ts';
@@ -28,6 +28,7 @@ export interface SecondLookOptions {
 /**
  * Storage has refused a put as older than what it knows. In a history that goes on the news of that is on its way. But when the object is, in the
  * cluster and now, exactly what was refused, then storage knows it, or its deletion, from a history that is no more: it is written by force.
+ * Until it was looked at the state is contested, and the watermark waits: after a crash the watch brings it again.
  */
 export class SecondLook {
   readonly #options: SecondLookOptions;
@@ -44,6 +45,11 @@ export class SecondLook {
     this.#alarm.set(0);
   }
 
+  /** States that are contested still. */
+  get waiting(): number {
+    return this.#wanted.size;
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     const { log } = this.#options;
     while (!signal.aborted) {
@@ -57,6 +63,13 @@ export class SecondLook {
         if (this.#wanted.get(refused.key) === refused) this.#wanted.delete(refused.key);
       } catch (cause) {
         if (signal.aborted) return;
+        if (cause instanceof ApiError && cause.status === 403) {
+          // Nobody will ever tell, and a watermark that waits for ever would make every start a list.
+          log.warn('storage refused an object as old, and the API server refuses to show it: storage is believed', { key: refused.key, error: cause.message });
+          this.#options.cache.concede(refused);
+          if (this.#wanted.get(refused.key) === refused) this.#wanted.delete(refused.key);
+          continue;
+        }
         log.debug('cannot look again at an object that storage refused as old, will retry', { key: refused.key, error: messageOf(cause) });
         // The others first: one that cannot be read must not hold them up.
         this.#wanted.delete(refused.key);
@@ -68,17 +81,12 @@ export class SecondLook {
 
   async #look(refused: ObjectMeta, signal: AbortSignal): Promise<void> {
     const { kind, cluster, cache, queue, clock, log } = this.#options;
-    if (!isStill(cache, refused)) return;
+    if (!cache.isContested(refused)) return;
     const bytes = await within(clock, TIMEOUT_MS, signal, (bounded) => cluster.get(kind, refused.key, bounded));
-    if (bytes === null) return;
-    const { uid, revision } = scanObject(kind, bytes);
-    if (uid !== refused.uid || revision !== refused.revision || !isStill(cache, refused)) return;
+    const found = bytes === null ? null : scanObject(kind, bytes);
+    if (found === null || found.uid !== refused.uid || found.revision !== refused.revision) return cache.concede(refused);
+    if (!cache.isContested(refused)) return;
     log.warn('storage knows an object, or its deletion, from a history that is no more: the object is written by force', { key: refused.key });
     if (cache.doubt(refused.key, clock.now())) queue.add(refused.key, BACKGROUND);
   }
-}
-
-function isStill(cache: ObjectCache, { key, uid, revision }: ObjectMeta): boolean {
-  const entry = cache.get(key);
-  return entry !== undefined && !entry.gone && entry.uid === uid && entry.revision === revision;
 }

@@ -3,7 +3,7 @@ import type { KnownObject } from '../cache/entry.ts';
 /** What to do with a key, seen from the newest state of its object. */
 export type Decision =
   | { readonly do: 'nothing' }
-  /** It waits for a person: storage refused this very state, or its deletion is held. */
+  /** It waits for a person (storage refused this very state, or its deletion is held), or for a second look. */
   | { readonly do: 'parked' }
   /** The object was written too short a time ago (minIntervalSeconds): not before `ms`. */
   | { readonly do: 'wait'; readonly ms: number }
@@ -24,7 +24,7 @@ const DELETE: Decision = { do: 'delete' };
  */
 export function decide(known: KnownObject | undefined, now: number, minIntervalMs: number): Decision {
   if (known === undefined) return NOTHING;
-  if (known.refused || known.held) return PARKED;
+  if (known.refused || known.held || known.contested) return PARKED;
   if (known.pending === null) return NOTHING;
   if (known.gone) return known.storedUid === null && known.maybeUids.length === 0 ? NOTHING : DELETE;
   const durable = known.settled === known.revision && known.storedUid === known.uid && !known.rewrite && !known.regressed;

@@ -38,8 +38,8 @@ export interface WorkerPoolOptions {
   readonly events: WorkerEvents;
   /** Samples that wait to become durable. */
   readonly writeTimes: WriteTimes;
-  /** Storage refused a put as older than what it knows. */
-  readonly onStale?: ((refused: ObjectMeta) => void) | undefined;
+  /** Storage refused a put as older than what it knows: somebody must look, and tell the cache. */
+  readonly onContested: (refused: ObjectMeta) => void;
   /** Asks for the JSON of an object that was let go; whoever reads it adds the key again. */
   readonly readAgain: (key: ObjectKey) => void;
   /** Whether bodies that wait take up so much room that one which cannot be written soon should be let go. */
@@ -298,7 +298,13 @@ export class WorkerPool {
           queue.add(key);
           return 0;
         }
-        break;
+        if (write.type === 'delete') break;
+        if (cache.contest(taken, state) === 'contested') this.#options.onContested(write.meta);
+        else queue.add(key);
+        writeTimes.drop(key);
+        parked.release(key);
+        queue.forget(key);
+        return 0;
       }
       case 'written':
       case 'unchanged':
@@ -326,8 +332,7 @@ export class WorkerPool {
       const writtenAt = writeTimes.settle(key, taken.revision);
       if (writtenAt !== null) events.writtenToStored(Math.max(0, clock.wall() - writtenAt) / 1000);
     }
-    cache.settle(taken, now, state, outcome.kind === 'stale' ? 'newer' : 'as taken');
-    if (write.type === 'put' && outcome.kind === 'stale') this.#options.onStale?.(write.meta);
+    cache.settle(taken, now, state);
     parked.release(key);
     queue.forget(key);
     return 0;

@@ -24,13 +24,13 @@ test.each([
   expect(isDirty(cache.see(state, back, 0, null, body))).toBe(true);
   const first = take();
   expect(first.regressed).toBe(false);
-  if (isSettledBefore) cache.settle(first, 0, state, 'newer');
+  if (isSettledBefore) expect(cache.contest(first, state)).toBe('contested');
 
   // Its end shows that the history went back, so all of it is listed once more.
   expect(cache.isAheadOf(state, '60')).toBe(true);
   cache.abortList(state);
   cache.beginList(state, 'regressed');
   expect(isDirty(cache.see(state, back, 0, null, body))).toBe(true);
-  if (!isSettledBefore) cache.settle(first, 0, state, 'newer');
+  if (!isSettledBefore) expect(cache.contest(first, state)).toBe('changed');
   expect(take()).toMatchObject({ uid: 'u1', revision: '50', regressed: true });
 });

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { ApiError } from '../../src/model/errors.ts';
 import { STALE } from '../../src/model/outcome.ts';
 import { MirrorWorld } from './world.ts';
 
@@ -49,4 +50,49 @@ test('one that cannot be looked at holds up none of the others, and is looked at
   expect(world.rows()).toEqual(world.truth());
   await world.stop();
   expect(world.clock.pending).toBe(0);
+});
+
+test('until somebody has looked the kind is not settled, and its watermark stays before what was refused: a crash would lose nothing', async () => {
+  const world = await remembering('back');
+  world.getFault = () => new Error('not now');
+  const before = world.cluster.revision;
+  world.cluster.put('back');
+  world.cluster.put('other');
+  await world.pass(20_000);
+  const scope = world.mirror.cache.scope('');
+  expect(world.rows()).toHaveProperty(['default/other']);
+  expect(scope.watermark).toBe(before);
+  expect(world.mirror.unsettled).toBe(1);
+  world.getFault = () => null;
+  await world.pass(20_000);
+  expect(world.rows()).toEqual(world.truth());
+  expect(scope.watermark).toBe(world.cluster.revision);
+  expect(world.mirror.unsettled).toBe(0);
+  await world.stop();
+});
+
+test('a process that ends before anybody has looked leaves it to the next one, which sees it again and looks', async () => {
+  const world = await remembering('back');
+  const history = () => ({ history: world.look() });
+  await world.restart(history());
+  world.getFault = () => new Error('not now');
+  world.cluster.put('back');
+  await world.pass(10_000);
+  await world.restart(history());
+  expect(world.rows()).toEqual({});
+  world.getFault = () => null;
+  await world.pass(20_000);
+  expect(world.rows()).toEqual(world.truth());
+  await world.stop();
+});
+
+test('when the API server may not show it storage is believed, for a watermark that waits for ever would make every start a list', async () => {
+  const world = await remembering('back');
+  world.getFault = () => new ApiError('configmaps "back" is forbidden', { status: 403, reason: 'Forbidden' });
+  world.cluster.put('back');
+  await world.pass(1_000);
+  expect(world.rows()).toEqual({});
+  expect(world.mirror.cache.scope('').watermark).toBe(world.cluster.revision);
+  expect(world.mirror.unsettled).toBe(0);
+  await world.stop();
 });

@@ -5,6 +5,7 @@ import { type Logger, silentLogger } from '../../src/kit/log.ts';
 import { seededRandom } from '../../src/kit/random.ts';
 import { type ObjectKey, objectKey } from '../../src/model/key.ts';
 import type { Kind } from '../../src/model/kind.ts';
+import type { ObjectMeta } from '../../src/model/object.ts';
 import { LIVE } from '../../src/queue/queue.ts';
 import { createWorkQueue, type ObservedQueue } from '../../src/queue/work-queue.ts';
 import { StorageGate } from '../../src/worker/gate.ts';
@@ -38,6 +39,7 @@ export class World {
   readonly writeTimes = new WriteTimes();
   readonly writtenToStored: number[] = [];
   readonly readAgain: ObjectKey[] = [];
+  readonly contested: ObjectMeta[] = [];
   isCrowded = false;
   onSettled = (): void => {};
 
@@ -65,6 +67,7 @@ export class World {
         writtenToStored: (seconds) => void this.writtenToStored.push(seconds),
       },
       writeTimes: this.writeTimes,
+      onContested: (refused) => void this.contested.push(refused),
       readAgain: (key) => void this.readAgain.push(key),
       isCrowded: () => this.isCrowded,
       records: () => [],
