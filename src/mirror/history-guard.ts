@@ -64,6 +64,8 @@ export class HistoryGuard {
   #before: HistoryMark = { identity: null, revision: null };
   /** Kinds that listed anew when the history went back, or began since; null when it did not. */
   #aware: Set<KindId> | null = null;
+  /** What the watch of namespaces had delivered when the history went back. While they cannot be listed anew it still says so, of a history that is over. */
+  #outlived: Revision | null = null;
   readonly #alarm: Alarm;
 
   constructor(options: HistoryGuardOptions) {
@@ -99,12 +101,15 @@ export class HistoryGuard {
       await this.#alarm.wait(CHECK_EVERY_MS, signal);
       if (signal.aborted) return;
       try {
-        const before = { ...this.#before, revision: newest(this.#before.revision, this.#options.delivered()) };
+        const delivered = this.#options.delivered();
+        if (delivered !== this.#outlived) this.#outlived = null;
+        const before = { ...this.#before, revision: newest(this.#before.revision, this.#outlived === null ? delivered : null) };
         const now = await this.#look(signal);
         const why = brokenHistory(before, now);
         this.#before = { identity: now.identity ?? this.#before.identity, revision: now.revision ?? this.#before.revision };
         if (why !== null) {
           log.error('everything is listed anew', { reason: why });
+          this.#outlived = this.#options.delivered();
           this.#aware = new Set(onBroken());
         }
       } catch (cause) {

@@ -19,31 +19,60 @@ test('another uid of kube-system, or a revision that went back, breaks it', () =
   expect(brokenHistory({ identity: null, revision: '1005' }, { identity: null, revision: '205' })).toContain('went back');
 });
 
-test('a history that went back is noticed also when the watch got further than the last look that succeeded', async () => {
+/** A guard that was asked to begin, and runs until `end()`. */
+async function guarded() {
   const clock = new ManualClock();
-  let revision = '100';
-  let broken = 0;
-  let delivered: string | null = null;
+  const world = { clock, revision: '100', delivered: null as string | null, broken: 0, end: async () => {} };
   const cluster = {
     identity: async () => 'a',
     list: async (_kind: unknown, _scope: unknown, _query: unknown, sink: (chunk: Uint8Array) => void) =>
-      sink(Buffer.from(`{"kind":"NamespaceList","apiVersion":"v1","metadata":{"resourceVersion":"${revision}"},"items":[]}`)),
+      sink(Buffer.from(`{"kind":"NamespaceList","apiVersion":"v1","metadata":{"resourceVersion":"${world.revision}"},"items":[]}`)),
   } as unknown as Cluster;
-  const guard = new HistoryGuard({ cluster, clock, log: silentLogger, onBroken: () => [`broken-${++broken}`], delivered: () => delivered });
+  const guard = new HistoryGuard({
+    cluster,
+    clock,
+    log: silentLogger,
+    onBroken: () => [`broken-${++world.broken}`],
+    delivered: () => world.delivered,
+  });
   const ending = new AbortController();
   await guard.begin(ending.signal);
   const running = guard.run(ending.signal);
-  delivered = '500';
-  revision = '600';
-  await clock.advanceAsync(60_000);
-  expect(broken).toBe(0);
+  world.end = async () => {
+    ending.abort();
+    await running;
+  };
+  return { world, guard };
+}
+
+test('a history that went back is noticed also when the watch got further than the last look that succeeded', async () => {
+  const { world, guard } = await guarded();
+  world.delivered = '500';
+  world.revision = '600';
+  await world.clock.advanceAsync(60_000);
+  expect(world.broken).toBe(0);
   expect(guard.isNewsTo('pods')).toBe(false);
-  delivered = '900';
-  revision = '700';
-  await clock.advanceAsync(60_000);
-  expect(broken).toBe(1);
+  world.delivered = '900';
+  world.revision = '700';
+  await world.clock.advanceAsync(60_000);
+  expect(world.broken).toBe(1);
   // Once to each kind that did not run just then.
   expect([guard.isNewsTo('broken-1'), guard.isNewsTo('pods'), guard.isNewsTo('pods')]).toEqual([false, true, false]);
-  ending.abort();
-  await running;
+  await world.end();
+});
+
+test('it is noticed once, however long namespaces cannot be listed anew: what their watch had delivered is of the old history', async () => {
+  const { world } = await guarded();
+  world.delivered = '900';
+  world.revision = '700';
+  await world.clock.advanceAsync(180_000);
+  expect(world.broken).toBe(1);
+  world.delivered = '701';
+  world.revision = '702';
+  await world.clock.advanceAsync(60_000);
+  expect(world.broken).toBe(1);
+  world.delivered = '900';
+  await world.clock.advanceAsync(60_000);
+  expect(world.broken).toBe(2);
+  await world.end();
 });
