@@ -23,7 +23,7 @@ export interface AuditorOptions {
   readonly log: Logger;
   /** For one round; null switches the audit off. */
   readonly everySeconds: number | null;
-  /** Whether rows of an earlier process were taken over unseen: then the first round is not spread, but made as fast as the API server may be asked. */
+  /** Whether rows of an earlier process were taken over unseen: then the first round is not spread, but made within two minutes. */
   readonly isHurried: () => boolean;
   /** Asked at the beginning of a round. */
   readonly kinds: () => readonly AuditedKind[];
@@ -71,7 +71,7 @@ export class Auditor {
       const begunAt = clock.now();
       try {
         const isFirst = this.#last === null;
-        const round = await this.#round(reader, isFirst && this.#options.isHurried() ? 0 : this.#everySeconds * 1000, running);
+        const round = await this.#round(reader, isFirst && this.#options.isHurried() ? 'hurried' : this.#everySeconds * 1000, running);
         if (round === null) {
           await clock.sleep(IDLE_MS, running);
           continue;
@@ -88,7 +88,7 @@ export class Auditor {
   }
 
   /** Null when there is no kind yet that could be compared. */
-  async #round(reader: StorageReader, roundMs: number, signal: AbortSignal): Promise<Omit<AuditRound, 'finishedAt' | 'seconds'> | null> {
+  async #round(reader: StorageReader, roundMs: number | 'hurried', signal: AbortSignal): Promise<Omit<AuditRound, 'finishedAt' | 'seconds'> | null> {
     const { clusterName, cluster, clock, countsOf, secretKey } = this.#options;
     const all = this.#options.kinds();
     const can = all.filter((kind) => kind.obstacle() === null);
