@@ -22,6 +22,8 @@ const LATEST_MS = 60_000;
 interface Batch {
   readonly writes: readonly Write[];
   readonly scopes: readonly ScopeRecord[];
+  /** When it was handed in. */
+  readonly atMs: number;
 }
 
 export interface DatabaseParts {
@@ -61,7 +63,7 @@ export class Database {
   }
 
   /** One transaction, held against every invariant. The engine does its work during the call. */
-  async commit({ writes, scopes }: Batch): Promise<readonly Outcome[]> {
+  async commit({ writes, scopes, atMs }: Batch): Promise<readonly Outcome[]> {
     const { ledger, trace } = this.parts;
     const prepared = writes.map((write) => (write.type === 'put' && ledger.isPoison(write) ? { ...write, body: NO_JSON, isChecked: false } : write));
     const outcomes = await this.engine.write(prepared, scopes);
@@ -74,7 +76,7 @@ export class Database {
     }
     for (const record of scopes) {
       trace.note('record', Number(record.watermark ?? 0), Number(record.complete), () => shown(record));
-      ledger.recorded(record);
+      ledger.recorded(record, atMs);
     }
     return outcomes;
   }
@@ -119,7 +121,7 @@ export class Connection implements Storage {
       this.#held.add(key);
     }
     for (const write of writes) if (write.type === 'delete') this.#told.of(kindId(write.kind)).deletes(write.key);
-    const batch: Batch = { writes, scopes };
+    const batch: Batch = { writes, scopes, atMs: clock.nowMs };
     this.#flying.add(batch);
     const { promise, resolve, reject } = Promise.withResolvers<readonly Outcome[]>();
     const settle = (how: () => void): void => {
@@ -138,11 +140,11 @@ export class Connection implements Storage {
 
   async #decide(batch: Batch, fault: StorageFault | null, answer: (outcomes: readonly Outcome[]) => void, fail: (cause: Error) => void): Promise<void> {
     const { clock, draw } = this.#database.parts;
-    const { writes, scopes } = batch;
+    const { writes, scopes, atMs } = batch;
     const isLost = fault === 'down' || (fault === 'throws' && draw.chance(0.5));
     if (fault === 'late') {
       // The caller gets its memory back, so the engine must have copied what it still wants.
-      const copy: Batch = { writes: writes.map((write) => (write.type === 'put' ? { ...write, body: Uint8Array.from(write.body) } : write)), scopes: [] };
+      const copy: Batch = { writes: writes.map((write) => (write.type === 'put' ? { ...write, body: Uint8Array.from(write.body) } : write)), scopes: [], atMs };
       this.#flying.delete(batch);
       this.#late.add(copy);
       clock.after(draw.small(10, LATEST_MS), () => {
@@ -154,7 +156,7 @@ export class Connection implements Storage {
     if (isLost) return fault === 'throws' ? fail(new Error('simulated bug of storage')) : answer(doubtful(writes));
     if (fault === 'partial') {
       const isTaken = writes.map(() => draw.chance(0.5));
-      const outcomes = await this.#database.commit({ writes: writes.filter((_, index) => isTaken[index]), scopes });
+      const outcomes = await this.#database.commit({ writes: writes.filter((_, index) => isTaken[index]), scopes, atMs });
       let next = 0;
       return answer(isTaken.map((taken) => (taken ? (outcomes[next++] as Outcome) : { kind: 'retry', error: 'simulated' })));
     }
@@ -224,10 +226,10 @@ export class Connection implements Storage {
     this.#late.clear();
   }
 
-  #commitLate({ writes }: Batch): void {
+  #commitLate({ writes, atMs }: Batch): void {
     const { ledger } = this.#database.parts;
     const left = writes.filter((write) => !ledger.isBeyondOrder(write));
-    if (left.length > 0) void this.#database.commit({ writes: left, scopes: [] });
+    if (left.length > 0) void this.#database.commit({ writes: left, scopes: [], atMs });
   }
 
   async #read(kind: KindId | null): Promise<void> {

@@ -74,6 +74,8 @@ export class Ledger {
   #doubtful: string | null = null;
   /** Kinds of which a process believed that there was nothing, until all that there is has been told and is durable. */
   readonly #misled = new Map<KindId, 'lied to' | 'told the truth'>();
+  /** When the first complete list of the present history was told. */
+  readonly #listedAtMs = new Map<KindId, number>();
   /** The first invariant that broke; null while all hold. */
   violation: string | null = null;
   /** Rows that were put or deleted. */
@@ -96,6 +98,7 @@ export class Ledger {
 
   /** What a process was told of a kind by a complete list. */
   listed(id: KindId, was: 'true' | 'a lie'): void {
+    if (was === 'true' && !this.#listedAtMs.has(id)) this.#listedAtMs.set(id, this.#now());
     if (was === 'a lie') this.#misled.set(id, 'lied to');
     else if (this.#misled.has(id)) this.#misled.set(id, 'told the truth');
   }
@@ -125,6 +128,7 @@ export class Ledger {
 
   /** Another history: what rows reflect of it is what both share. */
   historyChanged(): void {
+    this.#listedAtMs.clear();
     for (const [id, kind] of this.#kinds) {
       for (const book of kind.keys.values()) {
         book.covered = Math.min(book.covered, this.#truth.forkedAt);
@@ -167,16 +171,16 @@ export class Ledger {
     else if (outcome.kind === 'written' || outcome.kind === 'unchanged') this.#deleted(write);
   }
 
-  /** Invariants 4 and 5. */
-  recorded(record: ScopeRecord): void {
+  /** Invariants 4 and 5. `atMs`: when it was handed in. */
+  recorded(record: ScopeRecord, atMs: number): void {
     if (record.retired === true || record.watermark === null) return;
     const watermark = Number(record.watermark);
-    const { revision, history, begunAt } = this.#truth;
+    const { revision, begunAt, revived } = this.#truth;
     // Of the cluster before this one, whatever its revision.
     if (watermark < begunAt) return;
     if (watermark > revision) {
       // Of a history that is over, perhaps; nobody may have noticed yet.
-      if (history === 0) this.fail(`4: ${record.kind} has the watermark ${watermark}, but the cluster is at ${revision}`);
+      if (this.#truth.history === 0) this.fail(`4: ${record.kind} has the watermark ${watermark}, but the cluster is at ${revision}`);
       return;
     }
     const kind = this.#kinds.get(record.kind);
@@ -186,9 +190,9 @@ export class Ledger {
       if (first === undefined || first.revision > watermark || this.#isDoubtful(record.kind, key)) continue;
       if (record.scope !== '' && namespaceOf(key) !== record.scope) continue;
       if (this.#misled.has(record.kind)) return;
-      // Refused for what the other history deleted, and looked at a second time just now.
+      // Nobody knew then that the history went back, and what came back with it was deleted in the other one.
       const alive = this.#truth.kinds.get(record.kind)?.objects.get(key);
-      if (alive !== undefined && this.#truth.revived.has(alive.uid)) continue;
+      if (alive !== undefined && revived.has(alive.uid) && atMs <= (this.#listedAtMs.get(record.kind) ?? Number.POSITIVE_INFINITY)) continue;
       this.fail(`4: ${record.kind} has the watermark ${watermark}, but ${key}@${first.revision} is not durable: the row is ${this.#shown(kind, key)}`);
       return;
     }
@@ -347,9 +351,11 @@ export class Ledger {
   }
 
   /** Whether storage, asked to store this state, would know better once the object is gone. */
-  isRemembered({ kind, key, uid }: ObjectState): boolean {
+  isRemembered({ kind, key, uid, revision }: ObjectState): boolean {
     const book = this.#of(kind.id);
-    return this.#truth.isAlive(kind, key, uid) || book.rows.get(key)?.state.uid === uid || book.of(key).buried === uid;
+    const { buried, buriedAt } = book.of(key);
+    // Concluded from absence, a deletion has the revision of the last state, and does not refuse that.
+    return this.#truth.isAlive(kind, key, uid) || book.rows.get(key)?.state.uid === uid || (buried === uid && Number(buriedAt ?? 0) > revision);
   }
 
   /** Whether a row should not be there. */

@@ -145,7 +145,9 @@ function whole(option: string, text: string): number {
 }
 
 try {
-  exit(await main(process.argv.slice(2)));
+  const code = await main(process.argv.slice(2));
+  // A pipe takes a long trace in pieces, and what it has not taken when the process exits is lost.
+  stdout.write('', () => exit(code));
 } catch (cause) {
   stderr.write(`sim: ${messageOf(cause)}\n`);
   exit(2);
