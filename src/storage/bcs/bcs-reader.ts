@@ -8,7 +8,7 @@ import { compareBytes, firstAfter } from '../key-order.ts';
 import type { ParkedRow, Retention, ScopeRecord, StorageReader, StoredObject } from '../storage.ts';
 import { eventSeconds } from './documents.ts';
 import { readClusters, readRecords } from './records.ts';
-import { isEvent, listPath } from './routes.ts';
+import { isEvent, listPath, placeOf } from './routes.ts';
 import { type BcsDocument, type BcsService, readDocument } from './service.ts';
 import { elements } from './spans.ts';
 import { storedList } from './stored-list.ts';
@@ -92,7 +92,7 @@ export class BcsReader implements StorageReader {
   async get(cluster: string, kind: KindId, key: ObjectKey): Promise<StoredObject | null> {
     const named = await this.#find(cluster, kind);
     if (named === null) return null;
-    const found = await (await this.#options.service()).get(cluster, { type: named.type, namespaced: named.kind.namespaced }, key);
+    const found = await (await this.#options.service()).get(cluster, placeOf(named.type, key), key);
     return found === null ? null : rowOf(named, found);
   }
 

@@ -8,7 +8,7 @@ import { Tombstones } from '../memory/tombstones.ts';
 import type { Write } from '../storage.ts';
 import { bodyHash, documentBody, eventBody } from './documents.ts';
 import type { Effect, LateVerdict, Verdict } from './envelope.ts';
-import { documentPath, EVENTS_PATH, isEvent, type Place } from './routes.ts';
+import { documentPath, EVENTS_PATH, isEvent, type Place, placeOf } from './routes.ts';
 import type { BcsService } from './service.ts';
 import { type Doubt, type Intent, isSame, type Known, settle } from './settle.ts';
 import { StoredKeys } from './stored-keys.ts';
@@ -34,13 +34,11 @@ export interface KindWriterOptions {
 export class KindWriter {
   readonly keys: StoredKeys;
   readonly #options: KindWriterOptions;
-  readonly #place: Place;
   readonly #isEvents: boolean;
 
   constructor(options: KindWriterOptions) {
     const { id, named, hashes } = options;
     this.#options = options;
-    this.#place = { type: named.type, namespaced: named.kind.namespaced };
     this.#isEvents = isEvent(named.kind);
     this.keys = new StoredKeys(new Tombstones(), (key) => hashes.get(`${id} ${key}`));
   }
@@ -78,7 +76,7 @@ export class KindWriter {
   async #send(write: Write, body: Buffer | undefined): Promise<Verdict | null> {
     const { service, cluster } = this.#options;
     const key = keyOf(write);
-    const path = this.#isEvents ? EVENTS_PATH : documentPath(cluster, this.#place, key);
+    const path = this.#isEvents ? EVENTS_PATH : documentPath(cluster, this.#placeOf(key), key);
     const method = write.type === 'put' ? 'PUT' : 'DELETE';
     const verdict = await service.ask({ method, path, body });
     if (verdict.is !== 'done' || !verdict.isStale) return verdict;
@@ -124,9 +122,13 @@ export class KindWriter {
     return null;
   }
 
+  #placeOf(key: ObjectKey): Place {
+    return placeOf(this.#options.named.type, key);
+  }
+
   /** What is stored just now; the guards know it then. */
   async #look(key: ObjectKey): Promise<Known | null> {
-    const found = await this.#options.service.look(this.#options.cluster, this.#place, key);
+    const found = await this.#options.service.look(this.#options.cluster, this.#placeOf(key), key);
     if (found === null) this.keys.rows.delete(key);
     else this.keys.rows.set(key, found);
     return found;

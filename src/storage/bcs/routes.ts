@@ -12,12 +12,17 @@ export interface Place {
   readonly namespaced: boolean;
 }
 
+/** Where the document of an object is. Its key says whether it is in a namespace: the scope of a kind may change with its definition. */
+export function placeOf(type: string, key: ObjectKey): Place {
+  return { type, namespaced: namespaceOf(key) !== '' };
+}
+
 /** Every part of a path is escaped: a name may hold anything that the API server lets pass. */
 function path(...segments: readonly string[]): string {
   return segments.map((segment) => `/${encodeURIComponent(segment)}`).join('');
 }
 
-/** One document. A key of a namespaced kind without a namespace cannot be: the service would have no route for it. */
+/** One document. */
 export function documentPath(cluster: string, { type, namespaced }: Place, key: ObjectKey): string {
   if (!namespaced) return `${DYNAMIC}/cluster_resources/clusters${path(cluster, type, key)}`;
   return `${DYNAMIC}/namespace_resources/clusters${path(cluster)}/namespaces${path(namespaceOf(key), type, nameOf(key))}`;
