@@ -3,19 +3,8 @@ import type { FaultRule } from '../../src/hollow/faults.ts';
 import { seedCluster } from '../../src/hollow/load.ts';
 import { type Hollow, startHollow } from '../../src/hollow/server.ts';
 import { until } from '../support/until.ts';
+import { CRDS, widgetCrd, WIDGETS } from './support/widgets.ts';
 import { TestMirror } from './test-mirror.ts';
-
-const CRDS = 'customresourcedefinitions.apiextensions.k8s.io';
-const WIDGETS = 'widgets.example.com';
-const CRD = {
-  metadata: { name: WIDGETS },
-  spec: {
-    group: 'example.com',
-    scope: 'Namespaced',
-    names: { plural: 'widgets', singular: 'widget', kind: 'Widget', listKind: 'WidgetList' },
-    versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
-  },
-};
 
 let hollow: Hollow;
 beforeEach(async () => {
@@ -51,7 +40,7 @@ async function shown(mirror: TestMirror): Promise<readonly Shown[]> {
 // With a watch that lives the server tells of each object that goes with its CRD: those are deletions like any other.
 describe('a CRD with many objects that goes unseen', () => {
   test('keeps its rows until somebody confirms; then rows and record go', async () => {
-    hollow.create(CRDS, CRD);
+    hollow.create(CRDS, widgetCrd());
     widgets(60);
     await using first = await TestMirror.start(hollow);
     await first.ready();
@@ -81,7 +70,7 @@ describe('a CRD with many objects that goes unseen', () => {
   });
 
   test('and comes back with its objects: nothing is held any more, and nothing was deleted', async () => {
-    hollow.create(CRDS, CRD);
+    hollow.create(CRDS, widgetCrd());
     widgets(60);
     await using mirror = await TestMirror.start(hollow);
     await mirror.ready();
@@ -89,7 +78,7 @@ describe('a CRD with many objects that goes unseen', () => {
     hollow.delete(CRDS, WIDGETS);
     await until('they are held', () => held(mirror, WIDGETS) === 60, quick);
     hollow.thaw();
-    hollow.create(CRDS, CRD);
+    hollow.create(CRDS, widgetCrd());
     widgets(60);
     await mirror.copy.equals(hollow);
     await until('nothing is held', () => mirror.kind(WIDGETS)?.state === 'watching' && held(mirror, WIDGETS) === 0, quick);
@@ -98,7 +87,7 @@ describe('a CRD with many objects that goes unseen', () => {
   });
 
   test('with few of them is taken out without a question', async () => {
-    hollow.create(CRDS, CRD);
+    hollow.create(CRDS, widgetCrd());
     widgets(20);
     await using mirror = await TestMirror.start(hollow);
     await mirror.ready();

@@ -11,6 +11,7 @@ import { until } from '../support/until.ts';
 import { Copy } from './copy.ts';
 import { HollowChurn } from './support/hollow-churn.ts';
 import { type MirrorOptions, MirrorProcess, spawnMirror, verifyHere } from './support/mirror-process.ts';
+import { CRDS, widgetCrd, WIDGETS } from './support/widgets.ts';
 
 /**
  * The real program, killed again and again in the middle of everything and started again on the same file. One process lives from the end of one
@@ -22,8 +23,6 @@ const ROUNDS = 100;
 const MOMENTS = ['churn', 'commit', 'shutdown', 'start', 'churn', 'commit', 'first list', 'start'] as const;
 type Moment = (typeof MOMENTS)[number];
 
-const CRDS = 'customresourcedefinitions.apiextensions.k8s.io';
-const WIDGETS = 'widgets.example.com';
 /** More than one page of a list, so that a kill can come between two. */
 const PODS = 600;
 const CHURNED = ['pods', 'pods', 'pods', 'configmaps', 'services', WIDGETS];
@@ -48,15 +47,7 @@ beforeAll(async () => {
   database = dir.file('copy.db');
   hollow = await startHollow({ random: seededRandom(seed), history: 100_000 });
   seedCluster(hollow, { pods: PODS, nodes: 4, namespaces: 3, bytes: 1_000 });
-  hollow.create(CRDS, {
-    metadata: { name: WIDGETS },
-    spec: {
-      group: 'example.com',
-      scope: 'Namespaced',
-      names: { plural: 'widgets', singular: 'widget', kind: 'Widget', listKind: 'WidgetList' },
-      versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
-    },
-  });
+  hollow.create(CRDS, widgetCrd());
   for (let n = 0; n < 40; n += 1)
     hollow.create(WIDGETS, { apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: `w${n}`, namespace: 'default' }, spec: { n } });
   churn = new HollowChurn(hollow, { random, kinds: CHURNED });

@@ -2,22 +2,8 @@ import { expect, test } from 'vitest';
 import { seedCluster } from '../../src/hollow/load.ts';
 import { type Hollow, startHollow } from '../../src/hollow/server.ts';
 import { until } from '../support/until.ts';
+import { CRDS, widgetCrd, WIDGETS } from './support/widgets.ts';
 import { TestMirror } from './test-mirror.ts';
-
-const CRDS = 'customresourcedefinitions.apiextensions.k8s.io';
-const WIDGETS = 'widgets.example.com';
-
-function crd(versions: readonly string[], storage: string = versions[0] ?? ''): Record<string, unknown> {
-  return {
-    metadata: { name: WIDGETS },
-    spec: {
-      group: 'example.com',
-      scope: 'Namespaced',
-      names: { plural: 'widgets', singular: 'widget', kind: 'Widget', listKind: 'WidgetList' },
-      versions: versions.map((name) => ({ name, served: true, storage: name === storage, schema: { openAPIV3Schema: { type: 'object' } } })),
-    },
-  };
-}
 
 /** `version` is the one that the cluster stores. */
 function widget(hollow: Hollow, name: string, version = 'v1'): void {
@@ -28,7 +14,7 @@ test('a CRD that comes while the mirror runs: its objects are mirrored, a versio
   await using hollow = await startHollow();
   await using mirror = await TestMirror.start(hollow);
   await mirror.ready();
-  hollow.create(CRDS, crd(['v1alpha1']));
+  hollow.create(CRDS, widgetCrd(['v1alpha1']));
   for (const name of ['a', 'bb']) widget(hollow, name, 'v1alpha1');
   await mirror.copy.equals(hollow);
   expect(mirror.copy.rows(WIDGETS).map((row) => [row.key, row.apiVersion, row.body['apiVersion']])).toEqual([
@@ -38,13 +24,13 @@ test('a CRD that comes while the mirror runs: its objects are mirrored, a versio
   await mirror.ready();
 
   // v1 is served and preferred now, and stored.
-  hollow.update(CRDS, { ...crd(['v1', 'v1alpha1'], 'v1') });
+  hollow.update(CRDS, { ...widgetCrd(['v1', 'v1alpha1'], 'v1') });
   widget(hollow, 'ccc');
   await mirror.copy.equals(hollow);
   expect(new Set(mirror.copy.rows(WIDGETS).map((row) => row.apiVersion))).toEqual(new Set(['example.com/v1']));
 
   // Only v1 is served: nothing changes for the copy.
-  hollow.update(CRDS, { ...crd(['v1']) });
+  hollow.update(CRDS, { ...widgetCrd(['v1']) });
   widget(hollow, 'dddd');
   await mirror.copy.equals(hollow);
 
@@ -53,7 +39,7 @@ test('a CRD that comes while the mirror runs: its objects are mirrored, a versio
   expect(mirror.copy.kinds()).not.toContain(WIDGETS);
   await until('the kind is not followed any more', () => mirror.kind(WIDGETS) === undefined && mirror.app.isReady(), { everyMs: 20 });
 
-  hollow.create(CRDS, crd(['v1']));
+  hollow.create(CRDS, widgetCrd(['v1']));
   widget(hollow, 'again');
   await mirror.copy.equals(hollow);
   expect(mirror.copy.row(WIDGETS, 'default/again')).toBeDefined();
@@ -61,7 +47,7 @@ test('a CRD that comes while the mirror runs: its objects are mirrored, a versio
 
 test('a preferred version that is served but not stored is what the copy holds', async () => {
   await using hollow = await startHollow();
-  hollow.create(CRDS, crd(['v1', 'v1beta1'], 'v1beta1'));
+  hollow.create(CRDS, widgetCrd(['v1', 'v1beta1'], 'v1beta1'));
   widget(hollow, 'a', 'v1beta1');
   await using mirror = await TestMirror.start(hollow);
   await mirror.ready();
@@ -72,7 +58,7 @@ test.each(['aggregated', 'legacy'] as const)('one broken group never hides the o
   await using hollow = await startHollow();
   seedCluster(hollow, { pods: 30, nodes: 2, namespaces: 2 });
   hollow.discovery.aggregated = form === 'aggregated';
-  hollow.create(CRDS, crd(['v1']));
+  hollow.create(CRDS, widgetCrd(['v1']));
   widget(hollow, 'a');
   // An aggregated API that never worked, from the start.
   hollow.discovery.broken = ['metrics.example.org/v1'];
