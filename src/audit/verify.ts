@@ -1,12 +1,10 @@
-import type { Cluster } from '../cluster/cluster.ts';
 import type { KindPlan } from '../config/plan.ts';
-import type { Clock } from '../kit/clock.ts';
 import type { ObjectKey } from '../model/key.ts';
 import type { KindId } from '../model/kind.ts';
 import { compareRevisions, type Revision } from '../model/revision.ts';
-import type { ScopeRecord, StorageReader } from '../storage/storage.ts';
+import type { ScopeRecord } from '../storage/storage.ts';
 import { compare, type Drift, type Seen } from './diff.ts';
-import { KindView } from './kind-view.ts';
+import { KindView, type KindViewParts } from './kind-view.ts';
 
 /** A difference counts when the copy has had this long to catch up with what the cluster showed. */
 const PATIENCE_MS = 10_000;
@@ -45,14 +43,8 @@ export interface ByAge {
   readonly why: string;
 }
 
-export interface VerifyOptions {
+export interface VerifyOptions extends Omit<KindViewParts, 'plan'> {
   readonly plans: readonly KindPlan[];
-  readonly clusterName: string;
-  readonly cluster: Cluster;
-  readonly reader: StorageReader;
-  readonly secretKey: Uint8Array;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
   /** Turns an error of the cluster or the copy into a sentence. */
   readonly explain: (cause: unknown) => string;
   /** Called with what was compared so far. */
