@@ -3,7 +3,8 @@ import type { Body, BodyPool, ByteSource } from '../model/body.ts';
 /**
  * Of cache.pendingBytes. The other half is what else grows while much waits. With 100,000 dirty pods of 4 KB that is, in MiB: 22 for their keys (230 bytes each:
  * ticket, slots in maps, revision, position), 13 for V8's young generation, and after the return of the storage 20 to 40 more, most of it garbage that V8 has
- * not collected. Freed slabs are used again, but not all go back to the system. Of 128 MiB, resident memory rose by 158 with three quarters, by 138 with half.
+ * not collected. Freed slabs are used again, but not all go back to the system. Of 128 MiB, resident memory rose by 158 with three quarters, by 138
+ * with half. `npm run bench -- outage --only sweep` is that case.
  */
 export const BODIES_SHARE = 0.5;
 /**
