@@ -60,8 +60,8 @@ export class Mirror {
   #warnings: readonly string[] = [];
   /** Known once the API server was reached. */
   #secretKey = new Uint8Array();
-  /** Whether every kind that rules ask for was started. */
-  #isReconciled = false;
+  /** Why kinds that rules ask for are not started; null when all are. The error is null before anything was tried. */
+  #unreconciled: { readonly error: string | null } | null = { error: null };
   #phase: 'connecting' | 'running' | 'stopping' = 'connecting';
   #error: string | null = null;
   #isRefused = false;
@@ -147,7 +147,7 @@ export class Mirror {
 
   /** Whether every kind that rules ask for is complete and durable, except what is parked. Cheap enough to be asked many times a second. */
   isReady(): boolean {
-    return this.#phase === 'running' && this.#isReconciled && [...this.#kinds.values()].every(({ mirror }) => isComplete(mirror));
+    return this.#phase === 'running' && this.#unreconciled === null && [...this.#kinds.values()].every(({ mirror }) => isComplete(mirror));
   }
 
   status(): MirrorStatus {
@@ -156,7 +156,7 @@ export class Mirror {
       cluster: this.#options.clusterName,
       address: cluster.address,
       phase: this.#phase === 'running' ? (this.isReady() ? 'live' : 'syncing') : this.#phase,
-      error: this.#error,
+      error: this.#error ?? this.#unreconciled?.error ?? null,
       isRefused: this.#isRefused,
       kinds: this.#mirrors().map((mirror) => kindStatus(mirror, clock)),
       left: this.#left,
@@ -215,8 +215,8 @@ export class Mirror {
   /** Storage could not be read, or the like: what runs goes on, and what is missing is started when it can be. */
   #failedToReconcile(cause: unknown, signal: AbortSignal): void {
     if (signal.aborted) return;
-    this.#isReconciled = false;
-    this.#options.log.error('cannot start or stop every kind that rules ask for, will retry', { error: messageOf(cause) });
+    this.#unreconciled = { error: messageOf(cause) };
+    this.#options.log.error('cannot start or stop every kind that rules ask for, will retry', this.#unreconciled);
     this.#askAgain([RECONCILE_RETRY_MS]);
   }
 
@@ -260,7 +260,7 @@ export class Mirror {
       if (signal.aborted) return;
       await this.#start(plan);
     }
-    this.#isReconciled = true;
+    this.#unreconciled = null;
   }
 
   async #start(plan: KindPlan): Promise<void> {

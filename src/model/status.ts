@@ -101,7 +101,7 @@ export interface MirrorStatus {
   readonly address: string;
   /** `live` when every kind is complete; back to `syncing` while a new kind is listed. */
   readonly phase: 'connecting' | 'syncing' | 'live' | 'stopping';
-  /** What the mirror waits for, when that is the API server itself. */
+  /** What the mirror as a whole waits for: the API server, or a storage that cannot be read, so that kinds cannot be started. */
   readonly error: string | null;
   /** The API server refuses who we are, before any kind is known: waiting helps only when somebody changes that. */
   readonly isRefused: boolean;
