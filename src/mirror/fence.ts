@@ -1,7 +1,15 @@
 import type { Config } from '../config/schema.ts';
 
 /** When a mass deletion waits for a person (`fence` of the configuration). */
-export type FenceRule = Config['fence'];
+export type FenceRule = Config['fence'] & {
+  /** Said instead of the numbers. */
+  readonly because?: string;
+};
+
+/** The rule for rows that another program stored of a kind that nobody here asks for: however few they are, somebody has to say that they may go. */
+export function unclaimedRule(rule: FenceRule): FenceRule {
+  return { ...rule, maxDeleteShare: 0, minObjects: 0, because: 'another program has stored these rows, and no rule here is about their kind' };
+}
 
 /** A pass that was held, as it was judged. */
 export interface JudgedPass {
@@ -33,7 +41,8 @@ export function releaseReason(pass: JudgedPass, rule: FenceRule, now: number): s
 }
 
 /** The rule by which a pass is held, with its numbers. */
-export function holdReason({ maxDeleteShare, minObjects }: FenceRule, absent: number, known: number): string {
+export function holdReason({ maxDeleteShare, minObjects, because }: FenceRule, absent: number, known: number): string {
+  if (because !== undefined) return because;
   const found = Math.floor((absent / known) * 1000) / 10;
   return `${absent} of ${known} rows (${found} %) would go at once, and fence.maxDeleteShare allows ${Number((maxDeleteShare * 100).toPrecision(6))} % of a kind with ${minObjects} rows or more`;
 }

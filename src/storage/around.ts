@@ -12,6 +12,7 @@ export function aroundStorage(inner: Storage, write: Storage['write']): Storage 
     write,
     index: (kind, scope) => inner.index(kind, scope),
     kinds: () => inner.kinds(),
+    isUnclaimed: (kind) => inner.isUnclaimed?.(kind) ?? false,
     scopes: () => inner.scopes(),
     parked: () => inner.parked(),
     unpark: (kind, key) => inner.unpark(kind, key),

@@ -106,7 +106,7 @@ export interface StoredObject extends IndexRow {
  */
 export interface Storage {
   readonly name: string;
-  readonly cannot: Readonly<Partial<Record<'conditional' | 'atomic' | 'scopes' | 'durable', string>>>;
+  readonly cannot: Readonly<Partial<Record<'conditional' | 'atomic' | 'scopes' | 'durable' | 'kinds', string>>>;
   /** The most writes that gain anything in one batch; the worker takes at most so many keys at once. */
   readonly batchLimit: number;
   /**
@@ -130,6 +130,8 @@ export interface Storage {
   index(kind: KindId, scope: Scope): AsyncIterable<readonly IndexRow[]>;
   /** Kinds that have rows, a scope record or a parked key. */
   kinds(): Promise<readonly KindId[]>;
+  /** Whether rows of a kind are there that nothing on record says to be ours: another program stored them. They go only when somebody confirms it. Absent: never. */
+  isUnclaimed?(kind: KindId): boolean;
   scopes(): Promise<readonly ScopeRecord[]>;
   parked(): Promise<readonly ParkedRow[]>;
   /** Forgets that a key was refused; for one that nobody wants to be reminded of. */

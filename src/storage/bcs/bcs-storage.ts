@@ -16,6 +16,7 @@ import type { BcsService } from './service.ts';
 import type { Known } from './settle.ts';
 import { storedList } from './stored-list.ts';
 import { type NamedKind, TypeNames } from './type-names.ts';
+import { definedKinds, unclaimedTypes } from './unclaimed.ts';
 
 /** Writes of one worker under way at once: four workers of a kind make 192, and 177 are needed for 2,000 writes a second at 87 ms. */
 const LANES = 60;
@@ -49,6 +50,10 @@ export class BcsStorage implements Storage {
     atomic:
       'bcs: every document is a request of its own. Scope records are written after the rows of the same call were settled, so they may lag and never lead. ' +
       'Events are only ever put: the service lets them go by age, so they are neither indexed nor deleted',
+    kinds:
+      'bcs: the service does not tell which types of documents it has. What another program stored is found when its kind is in discovery or in a ' +
+      'CustomResourceDefinition that it stored too, and no other kind has the same Kind. Documents of any other type, those without uid and revision, and those ' +
+      'of a group that is gone whose Kind another group has now, stay until somebody deletes them there',
   };
   readonly batchLimit = 1;
   readonly lanes = LANES;
@@ -58,6 +63,11 @@ export class BcsStorage implements Storage {
   readonly #hashes = new LRUCache<string, string>({ max: HASHES });
   /** By kind and key. */
   readonly #order = new InOrder();
+  /** Kinds on no record of which there is no document either. */
+  readonly #empty = new Set<KindId>();
+  /** Types of those of which there were some. */
+  readonly #found = new Map<KindId, string>();
+  #hasReadDefinitions = false;
   #opened: { readonly service: BcsService; readonly records: Records } | null = null;
 
   constructor(options: BcsStorageOptions) {
@@ -104,14 +114,38 @@ export class BcsStorage implements Storage {
   async kinds(): Promise<readonly KindId[]> {
     const records = await this.#records();
     const found = new Set([...records.scopes.values(), ...records.parked.values()].map(({ kind }) => kind));
-    for (const [id, { kind, type }] of records.kinds) {
-      // Their rows go by themselves.
-      if (found.has(id) || isEvent(kind)) continue;
-      const table = this.#tables.get(id);
-      const isThere = table?.isLoaded === true ? table.writer.keys.rows.size > 0 : await hasRows(this.#now.service, this.#options.cluster, type);
-      if (isThere) found.add(id);
-    }
+    const unclaimed = new Map([...(await this.#unclaimed()), ...this.#found]);
+    const types = new Map(unclaimed);
+    // Rows of Events go by themselves.
+    for (const [id, { kind, type }] of records.kinds) if (!isEvent(kind)) types.set(id, type);
+    await Promise.all(
+      [...types].map(async ([id, type]) => {
+        if (found.has(id) || this.#empty.has(id)) return;
+        const table = this.#tables.get(id);
+        const isThere = table?.isLoaded === true ? table.writer.keys.rows.size > 0 : await hasRows(this.#now.service, this.#options.cluster, type);
+        if (isThere) found.add(id);
+        if (isThere && unclaimed.has(id)) this.#found.set(id, type);
+        // Whatever somebody else stores later is not ours to follow.
+        else if (!records.kinds.has(id)) this.#empty.add(id);
+      }),
+    );
     return [...found].sort();
+  }
+
+  isUnclaimed(id: KindId): boolean {
+    const records = this.#opened?.records;
+    return records !== undefined && !records.kinds.has(id) && ![...records.scopes.values()].some(({ kind }) => kind === id);
+  }
+
+  /** Types of documents that a program before us may have stored: of kinds in discovery that no record tells of, and of those whose definitions it stored. */
+  async #unclaimed(): Promise<ReadonlyMap<KindId, string>> {
+    if (!this.#hasReadDefinitions) {
+      const defined = await definedKinds(this.#now.service, this.#options.cluster);
+      const known = new Set([...this.#names.known()].map(kindId));
+      this.#names.learn(defined.filter((kind) => !known.has(kindId(kind))));
+      this.#hasReadDefinitions = true;
+    }
+    return unclaimedTypes(this.#names.known(), (type) => this.#names.isGiven(type));
   }
 
   async scopes(): Promise<readonly ScopeRecord[]> {

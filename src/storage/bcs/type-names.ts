@@ -46,6 +46,16 @@ export class TypeNames {
     return kind === undefined ? null : this.name(kind);
   }
 
+  /** Every kind that was told of. */
+  known(): IterableIterator<Kind> {
+    return this.#kinds.values();
+  }
+
+  /** Whether a kind is stored under this name, by what is on record or was named since. */
+  isGiven(type: string): boolean {
+    return this.#owners.has(type);
+  }
+
   /** Whether the kind has to share the bare name of its Kind with another. */
   isAlias(id: KindId): boolean {
     const type = this.#types.get(id);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { silentLogger } from '../../../src/kit/log.ts';
+import type { Kind } from '../../../src/model/kind.ts';
 import { BcsStorage, NO_EVENTS } from '../../../src/storage/bcs/bcs-storage.ts';
 import { DEPLOYMENTS, del, key, NODES, outcomes, PODS, scope, wholeIndex } from '../build.ts';
 import { bcsRig, connectionTo, putObject, type Rig } from './engine.ts';
@@ -14,7 +15,7 @@ beforeEach(async () => {
 afterEach(() => rig.remove());
 
 const paths = (): string[] => rig.journal.filter(({ key: at }) => !at.includes('KubefoldRecord')).map(({ method, key: at }) => `${method} ${at}`);
-const rest = (path: string): Promise<Response> => fetch(`${rig.service.url}/bcsstorage/v1${path}`);
+const rest = (path: string, init: RequestInit = {}): Promise<Response> => fetch(`${rig.service.url}/bcsstorage/v1${path}`, init);
 
 describe('events', () => {
   test('are put once, never deleted, not indexed and not compared: the service keeps them by age', async () => {
@@ -117,4 +118,62 @@ test('a document is as the contract says, readable by whoever read the old progr
     '"data":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web-1","namespace":"shop","uid":"u1","resourceVersion":"5"},"spec":{"n":12345678901234567890}}',
   );
   expect(await rig.reader.get('prod', 'pods', key('shop/web-1'))).toMatchObject({ uid: 'u1', revision: '5', apiVersion: 'v1', kind: 'Pod' });
+});
+
+describe('documents of kinds that nobody asks for, from the old program (4.1 #5)', () => {
+  const store = async (type: string, name: string, data: object, namespace?: string): Promise<void> => {
+    const place = namespace === undefined ? 'cluster_resources/clusters/prod' : `namespace_resources/clusters/prod/namespaces/${namespace}`;
+    const metadata = { name, namespace, uid: `u-${name}`, resourceVersion: '5' };
+    const response = await rest(`/k8s/dynamic/${place}/${type}/${name}`, { method: 'PUT', body: JSON.stringify({ data: { metadata, ...data } }) });
+    expect(await response.json()).toMatchObject({ result: true });
+  };
+  const kindOf = (group: string, resource: string, kind: string): Kind => ({ ...DEPLOYMENTS, group, resource, kind });
+
+  test('are found by what discovery says of kinds, and nothing is said of what a record of ours tells or nobody has', async () => {
+    await store('Deployment', 'a', { apiVersion: 'apps/v1' }, 'shop');
+    await rig.storage.write([putObject('n1', '5', { kind: NODES })], []);
+    const next = await rig.again();
+    next.learn([PODS, DEPLOYMENTS, NODES]);
+    expect(await next.kinds()).toEqual(['deployments.apps', 'nodes']);
+    expect(['deployments.apps', 'nodes'].map((id) => next.isUnclaimed(id))).toEqual([true, false]);
+    expect(await wholeIndex(next, 'deployments.apps')).toEqual([{ key: 'shop/a', uid: 'u-a', revision: '5' }]);
+    expect(await outcomes(next, [del('shop/a', '6', { kind: { ...DEPLOYMENTS, kind: '', version: '' }, uid: 'u-a' })])).toEqual(['written']);
+    expect(await next.kinds()).toEqual(['nodes']);
+  });
+
+  test('are found by definitions of custom kinds that it stored, when the kinds themselves are gone', async () => {
+    const spec = { group: 'example.com', scope: 'Namespaced', names: { kind: 'Widget', plural: 'widgets' } };
+    await store('CustomResourceDefinition', 'widgets.example.com', { apiVersion: 'apiextensions.k8s.io/v1', spec });
+    await store('CustomResourceDefinition', 'odd.example.com', { spec: { group: 7, names: null } });
+    await store('Widget', 'w', { apiVersion: 'example.com/v1' }, 'shop');
+    const next = await rig.again();
+    next.learn([PODS]);
+    expect(await next.kinds()).toEqual(['widgets.example.com']);
+    expect(next.isUnclaimed('widgets.example.com')).toBe(true);
+    expect(await wholeIndex(next, 'widgets.example.com')).toEqual([{ key: 'shop/w', uid: 'u-w', revision: '5' }]);
+  });
+
+  test('are no kind’s when two groups have the Kind, nor of another group than their own; Events go by themselves', async () => {
+    await store('Job', 'j', { apiVersion: 'batch/v1' }, 'shop');
+    await store('Event', 'e', { apiVersion: 'v1' }, 'shop');
+    await store('Ingress', 'i', { apiVersion: 'extensions/v1beta1' }, 'shop');
+    const next = await rig.again();
+    next.learn([PODS, EVENTS, kindOf('batch', 'jobs', 'Job'), kindOf('batch.volcano.sh', 'jobs', 'Job'), kindOf('networking.k8s.io', 'ingresses', 'Ingress')]);
+    expect(await next.kinds()).toEqual(['ingresses.networking.k8s.io']);
+    // Once its rows were looked at they are known to be of another group.
+    expect(await wholeIndex(next, 'ingresses.networking.k8s.io')).toEqual([]);
+    expect(await next.kinds()).toEqual([]);
+  });
+
+  test('are asked for once, all at the same time', async () => {
+    const next = await rig.again();
+    next.learn(Array.from({ length: 40 }, (_, index) => kindOf('example.com', `kinds${index}`, `Kind${index}`)));
+    rig.service.faults.setLatency(100);
+    rig.service.resetStats();
+    expect(await next.kinds()).toEqual([]);
+    expect(rig.service.stats().mostRequests).toBe(40);
+    rig.service.resetStats();
+    expect(await next.kinds()).toEqual([]);
+    expect(rig.service.stats().mostRequests).toBe(0);
+  });
 });

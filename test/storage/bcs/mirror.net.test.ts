@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openReader } from '../../../src/storage/open.ts';
+import { CONTROL_HEADER } from '../../../src/web/control.ts';
 import { until } from '../../support/until.ts';
 import { BcsWorld, documentPath, SMALL } from './bcs-world.ts';
 import { stepsBack } from './journal-checks.ts';
@@ -53,6 +54,31 @@ describe('a mirror into the storage service', () => {
     expect((await reader.scopes('prod')).map(({ kind }) => kind).sort()).toEqual(['namespaces', 'nodes']);
     await reader.close();
     expect(await world.stored()).toEqual(new Map());
+  });
+
+  test('documents of a kind that no rule is about, from the old program, are held however few they are, and go when somebody confirms it (4.1 #5)', async () => {
+    const metadata = { name: 'old', namespace: 'default', uid: 'u-old', resourceVersion: '1' };
+    const put = { method: 'PUT', body: JSON.stringify({ data: { apiVersion: 'v1', kind: 'Service', metadata } }) };
+    await world.rest(documentPath('default/old', 'Service'), put);
+    const there = async (): Promise<boolean> => (await world.document('default/old', 'Service')) !== null;
+    const one = await world.mirror();
+    await one.ready();
+    await until('they are held', () => one.kind('services') !== undefined);
+    expect(one.kind('services')).toMatchObject({ state: 'leaving', held: 1, firstHeld: 'default/old' });
+    expect(one.log()).toContain('another program has stored these rows, and no rule here is about their kind');
+    expect(await there()).toBe(true);
+    await one.stop();
+    expect(await there(), 'an end deletes nothing').toBe(true);
+    const next = await world.mirror({ listen: '127.0.0.1:0' });
+    const confirm = async (): Promise<boolean> => {
+      const url = `${next.app.url}/control/held`;
+      const { held } = (await (await fetch(url)).json()) as { readonly held: readonly { readonly kind: string; readonly token: string }[] };
+      const body = JSON.stringify({ kind: 'services', token: held.find(({ kind }) => kind === 'services')?.token, count: 1 });
+      return (await fetch(`${url}/confirm`, { method: 'POST', body, headers: { 'Content-Type': 'application/json', [CONTROL_HEADER]: '1' } })).ok;
+    };
+    await until('somebody can confirm it', confirm);
+    await until('it is gone', async () => !(await there()));
+    await until('the kind has left', () => next.kind('services') === undefined);
   });
 
   test('finds and mends what somebody else did to the documents, while it runs (4.1 #3, #4)', async () => {
