@@ -6,10 +6,14 @@ import { apiVersionOf } from '../model/kind.ts';
 import type { RawObject } from '../model/raw-object.ts';
 import type { StoredObject } from '../storage/storage.ts';
 import { createTransform, type Transform } from '../transform/transform.ts';
+import { annotateWorkload, type Workload } from '../transform/workload.ts';
 import type { Seen } from './diff.ts';
 
 /** 32 hexadecimal digits are the 16 bytes that an engine keeps as the hash of a body: two bodies of one object are never taken for equal. */
 const HASH_DIGITS = 32;
+
+/** In place of what a row says of its owners, and put into the object as well: the rest must be equal, byte by byte. What is true of owners the mirror knows. */
+const ANY: Workload = { kind: '', name: '' };
 
 /** A row, reduced. */
 export interface SeenRow extends Seen {
@@ -25,12 +29,17 @@ export class Reducer {
   readonly #apiVersion: string;
   readonly #transform: Transform | null;
   readonly #scanner: ObjectScanner;
+  /** Of what is compared. */
   readonly #digest: (body: Uint8Array) => string;
+  /** Of a body as it is. */
+  readonly #whole: (body: Uint8Array) => string;
   #scratch = Buffer.alloc(64 * 1024);
 
   /** `reencodes` as the reader's. */
   constructor(plan: KindPlan, secretKey: Uint8Array, reencodes: boolean | undefined) {
-    this.#digest = reencodes === true ? (body) => digestOf(canonical(body)) : digestOf;
+    const whole = reencodes === true ? (body: Uint8Array): string => digestOf(canonical(body)) : digestOf;
+    this.#whole = whole;
+    this.#digest = plan.annotateWorkload ? (body) => whole(annotateWorkload(body, ANY)) : whole;
     this.#kind = plan.kind.kind;
     this.#apiVersion = apiVersionOf(plan.kind);
     this.#transform = createTransform(plan, { secretKey });
@@ -72,7 +81,8 @@ export class Reducer {
     } catch {
       return damaged('the row holds no valid object');
     }
-    if (row.hash !== undefined && row.hash !== content) return damaged('the hash of the row is not that of its body');
+    if (row.hash !== undefined && row.hash !== (this.#whole === this.#digest ? content : this.#whole(row.body)))
+      return damaged('the hash of the row is not that of its body');
     if (row.kind !== this.#kind || row.apiVersion !== this.#apiVersion) return damaged('the columns of the row and its body disagree');
     if (expected !== null && expected.content === content && expected.uid === uid && expected.revision === revision) {
       return { uid, revision, content, damage: null };

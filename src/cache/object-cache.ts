@@ -156,6 +156,16 @@ export class ObjectCache implements CacheReader {
     return true;
   }
 
+  /** What is to be stored of a known object changed though the object did not (its owners): now dirty, at its revision. False when nothing can be written. */
+  renew(key: ObjectKey, now: number): boolean {
+    const entry = this.#entries.get(key);
+    if (entry === undefined || entry.gone || entry.refused || entry.contested) return false;
+    const state = this.scopeOf(key);
+    entry.settled = null;
+    entry.pending ??= state.positions.open(state.complete ? state.progress : null, now);
+    return true;
+  }
+
   /** Storage holds a row of which nobody knows an object: now dirty, to be deleted whatever its revision, or held. False when the key is known. */
   adopt(row: IndexRow, now: number, verdict: 'delete' | 'hold' = 'delete'): boolean {
     if (this.#entries.has(row.key)) return false;

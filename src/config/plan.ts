@@ -39,6 +39,8 @@ export interface KindPlan {
   readonly mask: readonly ObjectPath[];
   readonly remove: readonly Removal[];
   readonly ignoreChanges: readonly ObjectPath[];
+  /** Every object that has an owner gets its top workload as two annotations, after everything else. */
+  readonly annotateWorkload: boolean;
   readonly minIntervalSeconds: number;
   readonly workers: number;
   /** `none` for every kind but Secrets. */

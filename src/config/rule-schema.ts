@@ -184,6 +184,12 @@ export const ruleSchema = described(
           'A change of nothing but these values is not worth a write. Default: heartbeat times of nodes; for other kinds none.',
         ),
       ),
+      annotateWorkload: v.optional(
+        described(
+          v.boolean(problem('must be true or false', 'Write annotateWorkload: true for pods whose Deployment, CronJob and the like is to be seen on them.')),
+          'Every object gets its top workload (a Pod its Deployment, found over all controllers) as the annotations workload.bkbcs.tencent.com/kind and /name, kept right when an owner arrives or changes. Default: true for pods in the storage service of bcs-k8s-watch (bcs+http), else false.',
+        ),
+      ),
       minIntervalSeconds: v.optional(
         described(
           v.pipe(

@@ -30,6 +30,8 @@ export interface CompiledRules {
   /** `namespaces`, null for all. */
   readonly namespaces: NameFilter | null;
   readonly rules: readonly CompiledRule[];
+  /** Readers of the storage engine look for the top workload on pods. */
+  readonly annotatesPods: boolean;
   readonly defaultWorkers: number;
   readonly workers: readonly { readonly pattern: KindPattern; readonly count: number }[];
 }
@@ -56,6 +58,7 @@ export function compileRules(config: Config): CompiledRules {
       ),
       ignoreChanges: rule.ignoreChanges?.map(parsePath) ?? null,
     })),
+    annotatesPods: config.storage.url.startsWith('bcs+'),
     defaultWorkers: config.workers.default,
     workers: Object.entries(config.workers)
       .filter(([name]) => name !== 'default')
@@ -128,6 +131,7 @@ export function planKind(kind: Kind, rules: CompiledRules): KindPlan {
     mask: matching?.mask ?? [],
     remove: matching?.remove ?? [],
     ignoreChanges: matching?.ignoreChanges ?? (IGNORED_CHANGES[id] ?? []).map(parsePath),
+    annotateWorkload: rule?.annotateWorkload ?? (rules.annotatesPods && id === 'pods'),
     minIntervalSeconds: rule?.minIntervalSeconds ?? 0,
     workers: workersOf(kind, rules),
     secrets: id === 'secrets' ? (rule?.secrets ?? 'hashed') : 'none',
@@ -150,6 +154,7 @@ export function off(kind: Kind, reason: string): KindPlan {
     mask: [],
     remove: [],
     ignoreChanges: [],
+    annotateWorkload: false,
     minIntervalSeconds: 0,
     workers: 1,
     secrets: 'none',
@@ -204,7 +209,10 @@ function ruleName(rule: CompiledRule | undefined): string {
 }
 
 function fingerprintOf(
-  plan: Pick<KindPlan, 'kind' | 'scopes' | 'labelSelector' | 'fieldSelector' | 'setLabels' | 'mask' | 'remove' | 'ignoreChanges' | 'secrets'>,
+  plan: Pick<
+    KindPlan,
+    'kind' | 'scopes' | 'labelSelector' | 'fieldSelector' | 'setLabels' | 'mask' | 'remove' | 'ignoreChanges' | 'annotateWorkload' | 'secrets'
+  >,
   filters: readonly NameFilter[],
   matching: CompiledRule | undefined,
 ): string {
@@ -225,5 +233,6 @@ function fingerprintOf(
     plan.secrets,
     // Without any the fingerprint is what it was before there was such a rule.
     ...labelPairs(plan.setLabels),
+    ...(plan.annotateWorkload ? ['workload'] : []),
   ]);
 }

@@ -16,6 +16,7 @@ import type { ListReason, ReflectorSink, ReflectorStatus } from '../reflector/re
 import type { Transform } from '../transform/transform.ts';
 import type { HeldDeletions } from './held.ts';
 import type { KindMetrics } from './metrics.ts';
+import type { KindWorkloads } from './workloads.ts';
 
 /** How long a list waits for room for its next page. Longer and its continue token would expire (the server compacts every 5 minutes). */
 const PAGE_WAIT_MS = 60_000;
@@ -62,6 +63,8 @@ export interface DeliveryParts {
   /** An object was seen or brought back: whoever waits for its body may go on. */
   readonly onSeen: (key: ObjectKey) => void;
   readonly onChange: () => void;
+  /** Learns owners from what is delivered. */
+  readonly workloads: Pick<KindWorkloads, 'seen' | 'gone'> | null;
   readonly onStatus: (state: ScopeState, status: ReflectorStatus) => void;
   /** The server has begun to answer a list. */
   readonly onListing: (state: ScopeState) => void;
@@ -255,6 +258,7 @@ export class Delivery {
     }
     const meta = { key, uid: object.uid, revision: object.revision };
     const verdict = cache.see(state, meta, this.#now, content, this.#store);
+    this.#parts.workloads?.seen(key, object, verdict);
     this.#settle(verdict, key, priority);
     onSeen(key);
   }
@@ -271,6 +275,7 @@ export class Delivery {
 
   #settle(verdict: Verdict, key: ObjectKey, priority: number): void {
     if (!isDirty(verdict)) return;
+    if (verdict === 'deleted') this.#parts.workloads?.gone(key);
     if (verdict === 'added' || verdict === 'modified' || verdict === 'deleted') this.#parts.metrics.changes[verdict].inc();
     this.#parts.queue.add(key, priority);
     this.#parts.onChange();

@@ -11,14 +11,15 @@ import type { ScopeRecord, Storage } from '../storage/storage.ts';
  * The key by which Secrets are hashed is part of it, itself as a hash.
  */
 export function storedForm(
-  { setLabels, mask, remove, secrets, kind }: Pick<KindPlan, 'setLabels' | 'mask' | 'remove' | 'secrets' | 'kind'>,
+  { setLabels, mask, remove, annotateWorkload, secrets, kind }: Pick<KindPlan, 'setLabels' | 'mask' | 'remove' | 'annotateWorkload' | 'secrets' | 'kind'>,
   secretKey: Uint8Array,
 ): string {
   const removed = remove.map(({ path, namespaces }) => [path.text, namespaces?.map(({ text }) => text) ?? null]);
   const key = secrets === 'hashed' ? [hash('sha256', secretKey, 'hex')] : [];
   // Only when there are any: rows from before there was such a rule keep their form.
   const labels = Object.keys(setLabels).length > 0 ? [{ labels: labelPairs(setLabels) }] : [];
-  return hash('sha256', JSON.stringify([mask.map(({ text }) => text), removed, secrets, kind.version, ...key, ...labels]), 'hex').slice(0, 32);
+  const workload = annotateWorkload ? ['workload'] : [];
+  return hash('sha256', JSON.stringify([mask.map(({ text }) => text), removed, secrets, kind.version, ...key, ...labels, ...workload]), 'hex').slice(0, 32);
 }
 
 /**

@@ -9,6 +9,7 @@ import type { StorageGate } from '../worker/gate.ts';
 import type { FenceRule } from './fence.ts';
 import type { HistoryMark } from './history-guard.ts';
 import type { KindMetrics } from './metrics.ts';
+import type { Workloads } from './workloads.ts';
 
 export interface KindMirrorOptions {
   readonly plan: KindPlan;
@@ -31,6 +32,8 @@ export interface KindMirrorOptions {
   readonly firstList: 'paged' | 'streaming';
   /** Called for every object that was added, changed or deleted; the mirror of CRDs listens. */
   readonly onChange?: () => void;
+  /** The top workloads of all kinds. Absent for a kind that is alone. */
+  readonly workloads?: Workloads;
   /** A watch was opened again after an end or a failure. */
   readonly onReconnect?: () => void;
 }

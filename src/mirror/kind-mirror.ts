@@ -30,6 +30,7 @@ import { isAheadOfItsObject } from './newest-row.ts';
 import { beginningOf, rulesOf } from './resume.ts';
 import { scanObject } from './scan-object.ts';
 import { SecondLook } from './second-look.ts';
+import type { KindWorkloads } from './workloads.ts';
 
 const HISTORY_WENT_BACK = { list: 'regressed', why: 'the newest row is newer than its object: the history of the cluster went back' } as const;
 const LISTS_FIRST = { list: 'first', why: 'a whole list was asked for' } as const;
@@ -51,6 +52,7 @@ export class KindMirror {
   readonly #workers: WorkerPool;
   readonly #refill: Refill;
   readonly #secondLook: SecondLook;
+  readonly #workloads: KindWorkloads | null;
   readonly #reflectors = new Map<Scope, Reflector>();
   readonly #delivery: Delivery;
   readonly #status = new Map<Scope, ReflectorStatus>();
@@ -77,6 +79,7 @@ export class KindMirror {
     const writeTimes = new WriteTimes();
     this.held = new HeldDeletions({ kind: this.id, cache: this.cache, queue: this.queue, rule: options.fence, clock, log: this.#log });
     const common = { kind: this.kind, cache: this.cache, queue: this.queue, clock, log: this.#log };
+    this.#workloads = (plan.mirror && options.workloads?.join({ plan, cache: this.cache, queue: this.queue })) || null;
     this.#secondLook = new SecondLook({ ...common, cluster });
     this.#refill = new Refill({
       ...common,
@@ -100,6 +103,7 @@ export class KindMirror {
       guard: (why, run) => this.held.guard(why, run),
       onSeen: (key) => this.#refill.delivered(key),
       onChange: () => options.onChange?.(),
+      workloads: this.#workloads,
       onStatus: (state, status) => this.#noteStatus(state, status),
       onListing: ({ scope }) => {
         const trial = this.#trials.get(scope);
@@ -115,6 +119,7 @@ export class KindMirror {
       events: metrics,
       writeTimes,
       onContested: (refused) => this.#secondLook.request(refused),
+      workloads: this.#workloads ?? undefined,
       readAgain: (key) => this.#refill.request(key),
       isCrowded: () => options.pool.usedBytes > options.pool.limitBytes * LIST_SHARE,
       records: () => this.#records(),
@@ -129,6 +134,7 @@ export class KindMirror {
     for await (const rows of storage.index(this.id, '')) {
       for (const row of rows) this.cache.load(row, rewriteOf(row.key));
     }
+    this.#workloads?.loaded();
     const parked = (await storage.parked()).filter(({ kind }) => kind === this.id);
     for (const row of parked) {
       this.cache.loadParked(row);
@@ -189,6 +195,7 @@ export class KindMirror {
     await untilAborted(this.#drain(), hurry);
     this.#workers.end();
     this.queue.shutDown();
+    this.#workloads?.end();
   }
 
   async #drain(): Promise<void> {

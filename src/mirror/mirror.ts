@@ -13,14 +13,17 @@ import { ApiError, messageOf, UsageError } from '../model/errors.ts';
 import type { KindId } from '../model/kind.ts';
 import { StorageGate } from '../worker/gate.ts';
 import { MirrorControl } from './control.ts';
+import { unclaimedRule } from './fence.ts';
 import { HistoryGuard } from './history-guard.ts';
 import { KindMirror } from './kind-mirror.ts';
 import { isComplete, kindGauges, kindStatus } from './kind-status.ts';
 import { Metrics } from './metrics.ts';
+import { showMirror } from './mirror-metrics.ts';
 import type { Control } from '../model/control.ts';
 import type { MirrorStatus } from '../model/status.ts';
 import type { MirrorOptions } from './mirror-options.ts';
 import { reconcile, retiredPlan } from './reconcile.ts';
+import { Workloads } from './workloads.ts';
 
 /** CRDs and aggregated APIs are followed by their objects; this is for servers that do not let us watch those. */
 const DISCOVER_EVERY_MS = 60_000;
@@ -45,6 +48,7 @@ export class Mirror {
   readonly #gate: StorageGate;
   readonly #guard: HistoryGuard;
   readonly #auditor: Auditor;
+  readonly #workloads: Workloads;
   /** When discovery is to be asked again. */
   readonly #alarm: Alarm;
   readonly #kinds = new Map<KindId, Running>();
@@ -82,11 +86,9 @@ export class Mirror {
     });
     this.#pool = new SlabPool(options.config.cache.pendingBytes * BODIES_SHARE);
     this.#gate = new StorageGate(options);
+    this.#workloads = new Workloads(options);
     this.control = new MirrorControl({ ...options, mirrors: () => this.#mirrors() });
     this.metrics = new Metrics({ kinds: () => this.#mirrors().map((mirror) => kindGauges(mirror, options.clock)), pendingBytes: () => this.#pool.usedBytes });
-    this.metrics.gauge('kubefold_storage_breaker_open', 'Whether storage is held to be away: changes wait until it takes writes', () =>
-      this.#gate.isOpen ? 1 : 0,
-    );
     this.#auditor = new Auditor({
       ...options,
       reader: options.reader ?? { why: 'no reader of the copy was given' },
@@ -96,11 +98,7 @@ export class Mirror {
       secretKey: () => this.#secretKey,
       countsOf: (id) => this.metrics.forKind(id),
     });
-    this.metrics.gauge(
-      'kubefold_audit_finished_timestamp_seconds',
-      'When the last round of the audit over every kind was over; 0 before the first',
-      () => (this.#auditor.status().last?.finishedAt ?? 0) / 1000,
-    );
+    showMirror(this.metrics, { gate: this.#gate, auditor: this.#auditor, workloads: this.#workloads });
   }
 
   /** Mirrors until `signal` aborts, then writes what is dirty until `hurry` aborts. Storage must be open. */
@@ -115,7 +113,7 @@ export class Mirror {
     try {
       await this.#connect(signal);
       guarding = this.#guard.run(running);
-      auditing = this.#auditor.run(running);
+      auditing = Promise.all([this.#auditor.run(running), this.#workloads.run(running)]).then(() => {});
       while (!signal.aborted) {
         await this.#reconcile(signal).catch((cause: unknown) => this.#failedToReconcile(cause, signal));
         if (this.#phase === 'connecting') this.#phase = 'running';
@@ -232,6 +230,7 @@ export class Mirror {
       if (plan.mirror) wanted.set(plan.id, plan);
       else left.push({ id: plan.id, why: plan.reason });
     }
+    this.#workloads.plan(this.#discovery.kinds, wanted.values());
     this.#left = left;
     this.#warnings = unmatchedRules(this.#discovery.kinds, rules).map(({ message }) => message);
     const done = reconcile({
@@ -283,13 +282,14 @@ export class Mirror {
       pool: this.#pool,
       secretKey: this.#secretKey,
       history: this.#guard.seen,
-      fence: () => this.#config.fence,
+      fence: () => (!plan.mirror && storage.isUnclaimed?.(plan.id) === true ? unclaimedRule(this.#config.fence) : this.#config.fence),
       clock,
       random,
       log,
       metrics: this.metrics.forKind(plan.id),
       firstList: this.#config.reflector.firstList,
       listsFirst: this.#options.listsFirst,
+      workloads: this.#workloads,
       onReconnect: () => this.#guard.reconnected(),
       ...(FOLLOWED.has(plan.id) ? { onChange: () => this.#askAgain(DISCOVER_AFTER_CHANGE_MS) } : {}),
     });

@@ -11,8 +11,8 @@ export interface Top {
   readonly ref: OwnerRef;
   /** The owner whose own controller is not known, and could be: `ref` itself. Null when the chain is known to its end. */
   readonly missing: Missing | null;
-  /** False when the chain ends with an owner that is not there, or is not known to its end: then `ref` takes back nothing that was given before. */
-  readonly isSure: boolean;
+  /** False when nothing is known but what the object itself says, for its owner is not there or not known: then `ref` takes back nothing that was given. */
+  readonly isTold: boolean;
 }
 
 export interface Missing {
@@ -126,13 +126,13 @@ export class Owners {
     return follower === undefined ? null : this.#topOf(follower);
   }
 
-  /** For the write that follows: what is handed out here is compared with what is true later. Nothing that is not sure takes back what was given before. */
+  /** For the write that follows: what is handed out here is compared with what is true later. */
   give(kind: KindId, key: ObjectKey): Pick<OwnerRef, 'kind' | 'name'> | null {
     const follower = this.#followers.get(kind)?.get(key);
     if (follower === undefined) return null;
     const top = this.#topOf(follower);
     follower.waits = false;
-    if (top.isSure || follower.given === null || follower.given.kind === '') follower.given = top.ref;
+    if (top.isTold || follower.given === null || follower.given.kind === '') follower.given = top.ref;
     return follower.given;
   }
 
@@ -142,10 +142,12 @@ export class Owners {
     if (follower !== undefined) follower.waits = true;
   }
 
-  /** Whether something else is true now than was given. */
+  /** Whether something else is known to be true now than was given. */
   isOutdated(kind: KindId, key: ObjectKey): boolean {
     const follower = this.#followers.get(kind)?.get(key);
-    return follower !== undefined && isOutdated(follower, this.#topOf(follower));
+    if (follower === undefined) return false;
+    const top = this.#topOf(follower);
+    return top.missing === null && isOutdated(follower, top);
   }
 
   /**
@@ -166,9 +168,9 @@ export class Owners {
     return this.#learned(uid);
   }
 
-  /** It will not be known soon: those that wait for it, or whose row says nothing at all. */
+  /** It will not be known soon: those that wait for it, or were given what is not true any more so far as is known. */
   release(uid: string): readonly Followed[] {
-    const waiting = [...this.#above(uid)].filter(({ waits, given }) => waits || given?.kind === '');
+    const waiting = [...this.#above(uid)].filter((follower) => follower.waits || isOutdated(follower, this.#topOf(follower)));
     for (const follower of waiting) follower.waits = false;
     return waiting;
   }
@@ -189,9 +191,9 @@ export class Owners {
     follower.ref = named.ref;
     named.followers.add(follower);
     this.#named.set(ref.uid, named);
-    let ofKind = this.#followers.get(follower.kind);
-    if (ofKind === undefined) this.#followers.set(follower.kind, (ofKind = new Map()));
+    const ofKind = this.#followers.get(follower.kind) ?? new Map<ObjectKey, Follower>();
     ofKind.set(follower.key, follower);
+    this.#followers.set(follower.kind, ofKind);
     this.#need(ref.uid);
     return follower;
   }
@@ -207,9 +209,10 @@ export class Owners {
     for (;;) {
       seen.add(ref.uid);
       const link = this.#linkOf(ref.uid);
-      if (link === undefined) return { ref, missing: { ref, namespace: namespaceOf(follower.key) }, isSure: false };
+      const isTold = seen.size > 1 || (link !== undefined && link !== 'absent');
+      if (link === undefined) return { ref, missing: { ref, namespace: namespaceOf(follower.key) }, isTold };
       // A ring is nobody's: it ends where it would begin again.
-      if (!isRef(link) || seen.has(link.uid)) return { ref, missing: null, isSure: link !== 'absent' };
+      if (!isRef(link) || seen.has(link.uid)) return { ref, missing: null, isTold };
       ref = link;
     }
   }
@@ -290,9 +293,9 @@ function isSame(a: Link, b: Link): boolean {
   return isRef(a) && isRef(b) ? a.uid === b.uid : a === b;
 }
 
-function isOutdated({ given }: Follower, { ref, isSure }: Top): boolean {
+function isOutdated({ given }: Follower, { ref, isTold }: Top): boolean {
   if (given === null) return false;
-  return (isSure || given.kind === '') && (given.kind !== ref.kind || given.name !== ref.name);
+  return (isTold || given.kind === '') && (given.kind !== ref.kind || given.name !== ref.name);
 }
 
 function put(map: Map<string, Set<string>>, key: string, value: string): void {

@@ -9,6 +9,7 @@ import { applyLabels } from './labels.ts';
 import { applyMask, applyRemovals } from './mask.ts';
 import { type ObjectPath, readPath } from './paths.ts';
 import { hashSecret } from './secrets.ts';
+import { dropWorkload } from './workload.ts';
 
 /**
  * What is left of one object. `contentHash` is null unless the plan ignores changes: equal hashes of two versions say that
@@ -54,6 +55,8 @@ export function createTransform(plan: KindPlan, options: { readonly secretKey: U
       if (plan.remove.length > 0) applyRemovals(parsed, removedFrom(plan.remove, object.namespace));
       if (mask.length > 0) applyMask(parsed, mask);
       const source = hides || isLabelled ? rewritten.write(JSON.stringify(parsed)) : object;
+      // The row has the two annotations of its owners, the object has not.
+      if (plan.annotateWorkload) dropWorkload(parsed);
       return { keep: true, source, contentHash: ignoreChanges.length > 0 ? contentHash(parsed, ignoreChanges) : null };
     },
   };

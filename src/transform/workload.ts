@@ -71,11 +71,11 @@ export function readWorkload(body: Uint8Array): Workload | null {
   return kind === undefined || name === undefined ? null : { kind, name };
 }
 
-/** Takes the two annotations out of a parsed object, in place, and a mapping of annotations that is empty then. */
+/** Makes a parsed object, in place, the same whether it was annotated or not: without the two, and without annotations when none are left. */
 export function dropWorkload(object: unknown): void {
   const metadata = mappingOf(mappingOf(object)?.['metadata']);
-  const annotations = mappingOf(metadata?.['annotations']);
-  if (metadata === null || annotations === null) return;
+  if (metadata === null) return;
+  const annotations = mappingOf(metadata['annotations']) ?? {};
   delete annotations[WORKLOAD_KIND];
   delete annotations[WORKLOAD_NAME];
   if (Object.keys(annotations).length === 0) delete metadata['annotations'];

@@ -6,24 +6,16 @@ import type { Kind } from '../model/kind.ts';
 import { kindId } from '../model/kind.ts';
 import type { ObjectKey } from '../model/key.ts';
 import type { ObjectMeta } from '../model/object.ts';
-import type { Outcome } from '../model/outcome.ts';
 import { messageOf } from '../model/errors.ts';
 import type { WorkQueue } from '../queue/queue.ts';
 import type { ScopeRecord, Storage, Write } from '../storage/storage.ts';
 import { type BatchResult, REFUSED } from './breaker.ts';
 import { decide } from './decide.ts';
+import type { WorkerEvents } from './events.ts';
 import type { Line, StorageGate } from './gate.ts';
 import { type Ending, resultOf, writeApart } from './isolate.ts';
 import type { Parked } from './parked.ts';
-
-/** What the pool tells about its work; metrics are made of it. */
-export interface WorkerEvents {
-  settled(op: Write['type'], outcome: Outcome['kind']): void;
-  /** Seconds from the receipt of the oldest change a write covers until it was durable. */
-  stored(seconds: number): void;
-  /** Seconds from when the oldest sampled change that a put covers was written in the cluster until it was durable; never less than 0. */
-  writtenToStored(seconds: number): void;
-}
+import { deleteOf, putOf, type WorkloadsOfKind } from './write-of.ts';
 
 export interface WorkerPoolOptions {
   readonly kind: Kind;
@@ -40,6 +32,8 @@ export interface WorkerPoolOptions {
   readonly writeTimes: WriteTimes;
   /** Storage refused a put as older than what it knows: somebody must look, and tell the cache. */
   readonly onContested: (refused: ObjectMeta) => void;
+  /** What is written of owners, for a kind whose rule asks for it. */
+  readonly workloads?: WorkloadsOfKind | undefined;
   /** Asks for the JSON of an object that was let go; whoever reads it adds the key again. */
   readonly readAgain: (key: ObjectKey) => void;
   /** Whether bodies that wait take up so much room that one which cannot be written soon should be let go. */
@@ -252,26 +246,19 @@ export class WorkerPool {
         return null;
       case 'put':
       case 'delete': {
-        const uids = cache.storedUids(key);
+        const workload = decision.do === 'put' ? (this.#options.workloads?.of(key, !this.#isDraining) ?? null) : null;
+        if (typeof workload === 'number') {
+          // Its top workload will be known in a moment: it would be written twice.
+          queue.addAfter(key, workload);
+          if (workload > LET_GO_MS && isCrowded()) cache.letGo(key);
+          break;
+        }
+        const [storedUid] = cache.storedUids(key);
         const taken = cache.take(key);
         if (taken === null) break;
-        if (decision.do === 'delete') {
-          return { taken, write: { type: 'delete', kind, key, uid: uids[0] ?? taken.uid, revision: taken.regressed ? null : taken.revision } };
-        }
+        if (decision.do === 'delete') return { taken, write: deleteOf(kind, taken, storedUid) };
         if (taken.body === null) throw new Error(`Cannot write ${kindId(kind)} ${key}: decided to put without a body`);
-        const meta = { key, uid: taken.uid, revision: taken.revision };
-        return {
-          taken,
-          write: {
-            type: 'put',
-            kind,
-            meta,
-            body: taken.body.bytes(),
-            isChecked: taken.body.isChecked,
-            rewrite: taken.rewrite,
-            force: taken.regressed,
-          },
-        };
+        return { taken, write: putOf(kind, taken, taken.body, workload) };
       }
       default:
         decision satisfies never;
@@ -333,6 +320,7 @@ export class WorkerPool {
       if (writtenAt !== null) events.writtenToStored(Math.max(0, clock.wall() - writtenAt) / 1000);
     }
     cache.settle(taken, now, state);
+    this.#options.workloads?.settled(key);
     parked.release(key);
     queue.forget(key);
     return 0;

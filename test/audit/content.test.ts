@@ -1,10 +1,12 @@
-import { expect, test } from 'vitest';
+import { hash } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
 import { Reducer } from '../../src/audit/content.ts';
 import { ObjectScanner } from '../../src/json/scanner.ts';
 import type { ObjectKey } from '../../src/model/key.ts';
 import type { StoredObject } from '../../src/storage/storage.ts';
 import { parsePath } from '../../src/transform/paths.ts';
 import { createTransform } from '../../src/transform/transform.ts';
+import { annotateWorkload } from '../../src/transform/workload.ts';
 import { planOf } from '../mirror/world.ts';
 
 const METADATA = '"metadata":{"namespace":"shop","name":"a","uid":"u1","resourceVersion":"7"}';
@@ -53,4 +55,60 @@ test.each([
   expect(reducer.row(object(bytes.toString()), live)).toMatchObject({ damage: null, content: live?.content });
   // Nothing is known of its object: the form alone is told.
   expect(reducer.row(object(bytes.toString()), null).damage).toBe(null);
+});
+
+describe('where the rule asks for the top workload', () => {
+  const POD_METADATA = '"name":"a","namespace":"shop","uid":"u1","resourceVersion":"7"';
+  const pod = (annotations: string, data = '{"a":"1"}'): string =>
+    `{"kind":"ConfigMap","apiVersion":"v1","metadata":{${annotations}${POD_METADATA}},"data":${data}}`;
+  const written = (text: string, name = 'web'): string => Buffer.from(annotateWorkload(Buffer.from(text), { kind: 'Deployment', name })).toString();
+
+  function judged(live: string, body: string, rule: object = {}, more: Partial<StoredObject> = {}): string {
+    const reducer = new Reducer(planOf({ annotateWorkload: true, ...rule }), new Uint8Array(), false);
+    const scanner = new ObjectScanner({ kind: 'ConfigMap', apiVersion: 'v1' });
+    const bytes = Buffer.from(live);
+    scanner.scan(bytes, 0, bytes.length);
+    const seen = reducer.live(scanner);
+    const row = reducer.row({ ...ROW, body: Buffer.from(body), ...more }, seen);
+    return row.damage ?? (row.content === seen?.content ? 'equal' : 'other');
+  }
+
+  test.each([
+    ['an object without annotations', ''],
+    ['an object with others', '"annotations":{"x":"1"},'],
+    ['an object with empty ones', '"annotations":{},'],
+    ['an object whose annotations are null', '"annotations":null,'],
+    ['an object that has one of the two itself', '"annotations":{"x":"1","workload.bkbcs.tencent.com/name":"mine"},'],
+  ])('a row of %s differs by nothing, with them, with others, and without', (_name, annotations) => {
+    const live = pod(annotations);
+    for (const rule of [{}, { ignoreChanges: [parsePath('data.b')] }, { mask: [parsePath('data.a')] }]) {
+      const masked = 'mask' in rule ? live.replace('"1"}}', '"***"}}') : live;
+      expect(judged(live, written(masked), rule)).toBe('equal');
+      expect(judged(live, written(written(masked), 'other'), rule)).toBe('equal');
+    }
+    expect(judged(live, live)).toBe('equal');
+  });
+
+  test.each([
+    ['another value beside them', written(pod('', '{"a":"2"}'))],
+    ['another annotation more', written(pod('"annotations":{"y":"1"},'))],
+    ['one annotation less', written(pod(''))],
+    [
+      'another order of bytes',
+      written(pod('"annotations":{"x":"1"},').replace('"kind":"ConfigMap","apiVersion":"v1"', '"apiVersion":"v1","kind":"ConfigMap"')),
+    ],
+  ])('%s is a difference', (_name, body) => {
+    expect(judged(pod('"annotations":{"x":"1"},'), body)).toBe('other');
+  });
+
+  test('the hash of a row is that of its whole body, annotations included', () => {
+    const live = pod('');
+    const hashOf = (text: string): string => hash('sha256', Buffer.from(text), 'hex').slice(0, 32);
+    expect(judged(live, written(live), {}, { hash: hashOf(written(live)) })).toBe('equal');
+    expect(judged(live, written(live, 'tampered'), {}, { hash: hashOf(written(live)) })).toContain('hash');
+  });
+
+  test('and where it does not ask for it, an annotation is content like any other', () => {
+    expect(judged(pod(''), written(pod('')), { annotateWorkload: false })).toBe('other');
+  });
 });

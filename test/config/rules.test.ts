@@ -165,6 +165,16 @@ describe('what is asked of the API server, and what is left', () => {
     expect(plan(NODES, 'resources: [{ kinds: [nodes], ignoreChanges: [] }]').ignoreChanges).toEqual([]);
   });
 
+  test('the top workload is asked for by a rule; by default for pods in the storage of bcs-k8s-watch, whose readers look for it', () => {
+    const asked = (kind: Kind, text: string): boolean => plan(kind, text).annotateWorkload;
+    const bcs = 'storage: { url: "bcs+http://storage:50024" }';
+    expect([asked(PODS, ''), asked(PODS, bcs), asked(DEPLOYMENTS, bcs)]).toEqual([false, true, false]);
+    expect(asked(PODS, `${bcs}\nresources: [{ kinds: [pods] }]`)).toBe(true);
+    expect(asked(PODS, `${bcs}\nresources: [{ kinds: [pods], annotateWorkload: false }]`)).toBe(false);
+    const rule = 'resources: [{ kinds: [pods, deployments.apps], annotateWorkload: true }]';
+    expect([asked(PODS, rule), asked(DEPLOYMENTS, rule), asked(NODES, rule)]).toEqual([true, true, false]);
+  });
+
   test('workers: the id first, then any other name of the kind, then the default', () => {
     const text = 'workers: { default: 3, Deployment: 5, deployments.apps: 7, po: 9 }';
     expect([DEPLOYMENTS, PODS, NODES].map((kind) => plan(kind, text).workers)).toEqual([7, 9, 3]);
@@ -180,6 +190,7 @@ describe('what is asked of the API server, and what is left', () => {
       'mask: [spec.a], ignoreChanges: [x]',
       'mask: [spec.a], names: { include: ["a*"] }',
       'mask: [spec.a], setLabels: { a: b }',
+      'mask: [spec.a], annotateWorkload: true',
       'mask: [spec.a], remove: [spec.b]',
       'mask: [spec.a], remove: [{ path: spec.b, namespaces: [x] }]',
       'mask: [spec.a], always: [a/b]',

@@ -58,5 +58,6 @@ test('rows are rewritten when the same object gives other bytes, and only then',
   expect(labelled).not.toBe(form);
   expect(storedForm(plan('a', { setLabels: { y: '2', x: '1' } }), KEY)).toBe(labelled);
   expect(storedForm(plan('a', { setLabels: { x: '1', y: '3' } }), KEY)).not.toBe(labelled);
+  expect(storedForm(plan('a', { annotateWorkload: true }), KEY)).not.toBe(form);
   expect(storedForm(plan('a', { kind: { ...plan('a').kind, version: 'v2' } }), KEY)).not.toBe(form);
 });

@@ -41,6 +41,7 @@ export function planOf(changes: Partial<KindPlan> = {}): KindPlan {
     setLabels: {},
     remove: [],
     ignoreChanges: [],
+    annotateWorkload: false,
     minIntervalSeconds: 0,
     workers: 2,
     secrets: 'none',

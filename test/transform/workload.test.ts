@@ -97,6 +97,11 @@ describe('the annotations of the top workload', () => {
 });
 
 test('what is dropped leaves the object as if it had never been annotated', () => {
+  for (const annotations of ['null', '{}', '[]']) {
+    const object: unknown = JSON.parse(`{"metadata":{"annotations":${annotations}}}`);
+    dropWorkload(object);
+    expect(object).toEqual({ metadata: {} });
+  }
   for (const text of ['{"metadata":{"name":"p"}}', '{"metadata":{"annotations":{"a":"1"}}}', '{"spec":1}']) {
     const object: unknown = JSON.parse(annotated(text));
     dropWorkload(object);

@@ -200,14 +200,15 @@ export function resourceRules(
       rules.push({ comment: `${why}: no cluster-scoped kinds.`, rule: { kinds, scope: 'cluster', mirror: false } });
     }
     const named = new Set<string>();
-    for (const kind of new Set(['Event', ...Object.keys(OFF_HERE), ...selectors.keys(), ...removals.keys()])) {
-      const isChanged = kind === 'Event' || selectors.has(kind) || removals.has(kind);
+    for (const kind of new Set(['Event', 'Pod', ...Object.keys(OFF_HERE), ...selectors.keys(), ...removals.keys()])) {
+      const isChanged = kind === 'Event' || kind === 'Pod' || selectors.has(kind) || removals.has(kind);
       const versions = selections.filter((selection) => selects(selection, kind)).map(({ groupVersion }) => groupVersion);
       const isOffHere = versions.some((version) => groupOf(version) === OFF_HERE[kind]);
       const kinds = versions.filter((version) => isChanged || groupOf(version) === OFF_HERE[kind]).map((version) => `${version}/${kind}`);
       if (kinds.length === 0) continue;
       for (const pattern of kinds) named.add(pattern);
       if (isOffHere) noteOffHere(kind);
+      if (kind === 'Pod') noteWorkload();
       rules.push({
         comment: commentOf(kind, isOffHere),
         rule: {
@@ -215,6 +216,7 @@ export function resourceRules(
           ...(kind === 'Event' ? eventFilters() : filters),
           ...selected(selectors.get(kind)),
           ...(removals.has(kind) ? { remove: removals.get(kind) } : {}),
+          ...(kind === 'Pod' ? { annotateWorkload: true } : {}),
           ...(kind === 'Secret' && isOffHere ? { secrets: 'plain' } : {}),
         },
       });
@@ -234,6 +236,13 @@ export function resourceRules(
     );
   }
 
+  function noteWorkload(): void {
+    differs(
+      'k8sResourceWhiteList',
+      'Pods have the annotations workload.bkbcs.tencent.com/kind and /name, as before. The old program went from a ReplicaSet to its owner and no further; kubefold goes over every controller to the highest (from a Job to its CronJob), and writes a Pod again when that changes.',
+    );
+  }
+
   function noteOffHere(kind: string): void {
     const text =
       kind === 'Secret'
@@ -245,6 +254,7 @@ export function resourceRules(
   function commentOf(kind: string, isOffHere: boolean): string {
     const why = [
       ...(kind === 'Event' ? ['fixed in the old program: of the Events in kube-system only some'] : []),
+      ...(kind === 'Pod' ? ['fixed in the old program: each with its top workload in two annotations'] : []),
       ...(isOffHere ? ['not banned, and wildcards never mean this kind'] : []),
       ...(selectors.has(kind) ? ['label_selectors'] : []),
       ...(removals.has(kind) ? ['resourceMaskers'] : []),
