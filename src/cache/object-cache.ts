@@ -426,7 +426,7 @@ export class ObjectCache implements CacheReader {
   /** Whether exactly this state is contested. */
   isContested({ key, uid, revision }: ObjectMeta): boolean {
     const entry = this.#entries.get(key);
-    return entry !== undefined && entry.contested && entry.uid === uid && entry.revision === revision;
+    return entry?.contested === true && entry.uid === uid && entry.revision === revision;
   }
 
   /** Storage was right to refuse exactly this state: what it knows is newer, and news of that is on its way. */

@@ -273,6 +273,8 @@ export class Mirror {
   }
 
   #create(plan: KindPlan): KindMirror {
+    // What was stopped in a hurry may have writes under way still: their keys must not be in the hands of a successor.
+    this.#hurry.throwIfAborted();
     const { cluster, storage, clock, random, log } = this.#options;
     return new KindMirror({
       plan,
@@ -297,10 +299,8 @@ export class Mirror {
 
   async #restart(plan: KindPlan): Promise<void> {
     const { id } = plan;
-    const running = this.#kinds.get(id);
-    if (running === undefined) return;
     this.#options.log.info('rules or version of a kind changed, starting it anew', { kind: id, version: plan.kind.version });
-    await running.mirror.stop(this.#hurry);
+    await this.#kinds.get(id)?.mirror.stop(this.#hurry);
     this.#kinds.delete(id);
     await this.#start(plan);
   }

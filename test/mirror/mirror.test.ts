@@ -91,3 +91,21 @@ test('a kind that one discovery did not show is kept while discovery fails, and 
   await clock.advanceAsync(120_000);
   expect(storage.rows.size).toBe(1);
 });
+
+test('a kind that is stopped in a hurry while a write is under way has no successor that would write the same key', async () => {
+  cluster.put('a');
+  run();
+  await clock.advanceAsync(10_000);
+  const handedIn: string[] = [];
+  storage.write = (writes) => {
+    handedIn.push(...writes.map((write) => (write.type === 'put' ? write.meta.key : write.key)));
+    return new Promise(() => {});
+  };
+  cluster.put('a', 'second');
+  await clock.advanceAsync(1_000);
+  mirror.apply(config('kinds: [configmaps]\nresources: [{ kinds: [configmaps], mask: [data.value] }]'));
+  await clock.advanceAsync(2_000);
+  ending.abort();
+  await clock.advanceAsync(10_000);
+  expect(handedIn).toEqual(['default/a']);
+});
