@@ -173,7 +173,11 @@ export class OwnerLookUps {
     const [first, ...rest] = open;
     if (first === undefined) return;
     await this.#get(kind, first, signal);
-    if (open.length >= LIST_FROM) await this.#list(kind, signal);
+    if (open.length >= LIST_FROM && !this.#isRefused(groupKind(first.missing)) && (await this.#list(kind, signal))) {
+      // Each was asked for before the list began, and what names an owner is younger than the owner.
+      for (const wanted of rest) if (this.#wanted.get(wanted.missing.ref.uid) === wanted) this.#settle(wanted.missing.ref.uid, 'absent', null);
+      return;
+    }
     for (let at = 0; at < rest.length; at += GETS_AT_ONCE) {
       await Promise.all(rest.slice(at, at + GETS_AT_ONCE).map((wanted) => this.#get(kind, wanted, signal)));
       if (signal.aborted) return;
@@ -201,10 +205,11 @@ export class OwnerLookUps {
     }
   }
 
-  /** What it does not bring is got one by one. */
-  async #list(kind: Kind, signal: AbortSignal): Promise<void> {
+  /** Whether it was complete. */
+  async #list(kind: Kind, signal: AbortSignal): Promise<boolean> {
     const { cluster, log } = this.#options;
     let token: string | null = null;
+    let damaged = 0;
     try {
       do {
         const reader: ListReader = new ListReader({
@@ -213,14 +218,18 @@ export class OwnerLookUps {
           onItem: (object) => {
             if (this.#wanted.has(object.uid)) this.#settle(object.uid, 'found', object);
           },
-          onDamaged: () => {},
+          onDamaged: () => {
+            damaged++;
+          },
         });
         const query = token === null ? { limit: PAGE_SIZE } : { limit: PAGE_SIZE, continue: token };
         await cluster.list(kind, '', query, (chunk) => reader.push(chunk), signal);
         token = reader.end().continue;
       } while (token !== null);
+      return damaged === 0;
     } catch (cause) {
       if (!signal.aborted) log.debug('cannot list a kind of owners, they are looked up one by one', { kind: kindId(kind), error: messageOf(cause) });
+      return false;
     }
   }
 
