@@ -101,6 +101,7 @@ export class KubemarkObjects {
       case 'terminating':
         return podStatus(pod, { phase: 'Running', ready: step !== 'running', restarts: 0, wallMs });
       case 'ended':
+      case 'released':
       case 'removed':
         return podStatus(pod, { phase: 'Succeeded', ready: false, restarts: 0, wallMs });
       default:

@@ -156,9 +156,10 @@ class Player {
       this.#changes++;
     } else {
       this.#change('pods', key, (tree) => {
-        if (step === 'terminating') {
-          const deletionTimestamp = new Date(wallMs + GRACE_SECONDS * 1_000).toISOString().replace(/\.\d+Z$/, 'Z');
-          return { ...tree, metadata: { ...tree.metadata, deletionTimestamp, deletionGracePeriodSeconds: GRACE_SECONDS } };
+        if (step === 'terminating' || step === 'released') {
+          const grace = step === 'released' ? 0 : GRACE_SECONDS;
+          const deletionTimestamp = new Date(wallMs + grace * 1_000).toISOString().replace(/\.\d+Z$/, 'Z');
+          return { ...tree, metadata: { ...tree.metadata, deletionTimestamp, deletionGracePeriodSeconds: grace } };
         }
         const status = this.#objects.status(number, step, wallMs);
         return step === 'bound' ? { ...tree, spec: { ...(tree['spec'] as object), nodeName: this.#objects.nodeOf(number) }, status } : { ...tree, status };

@@ -15,6 +15,7 @@ function stepOf({ type, object }: Json): string {
   const condition = (name: string): string | undefined => status.conditions?.find((one: Json) => one.type === name)?.status;
   if (type === 'ADDED') return 'created';
   if (type === 'DELETED') return 'removed';
+  if (metadata.deletionGracePeriodSeconds === 0) return 'released';
   if (status.phase === 'Succeeded') return 'ended';
   if (metadata.deletionTimestamp !== undefined) return 'terminating';
   if (status.phase === 'Running') return condition('Ready') === 'True' ? 'ready' : 'running';

@@ -4,9 +4,9 @@ import { type KubemarkShape, LEASE_EVERY_MS, namespaceSizes, SERVICE_EVERY_MS, s
 
 /**
  * What a watcher sees of one pod, in order (specs/controller-semantics.md section 6.3): one event each. Where readiness comes later than running, `running`
- * is between `sandbox` and `ready`.
+ * is between `sandbox` and `ready`. `released` is the kubelet's last delete: the API server first stores that no grace is left, and then removes the pod.
  */
-export const POD_LIFE = ['created', 'bound', 'accepted', 'sandbox', 'running', 'ready', 'terminating', 'ended', 'removed'] as const;
+export const POD_LIFE = ['created', 'bound', 'accepted', 'sandbox', 'running', 'ready', 'terminating', 'ended', 'released', 'removed'] as const;
 export type PodStep = (typeof POD_LIFE)[number];
 
 /** One thing that happens in the cluster. Pods, nodes and the rest are numbers; places of pods are in Kubemark. */
@@ -30,7 +30,8 @@ const SANDBOX_MS = [200, 1_500] as const;
 const START_MS = [100, 1_500] as const;
 const READY_MS = [500, 3_000] as const;
 const END_MS = [300, 2_000] as const;
-const REMOVE_MS = [20, 300] as const;
+const RELEASE_MS = [20, 300] as const;
+const REMOVE_MS = [0, 2] as const;
 
 type Task =
   | { readonly do: 'churn' }
@@ -172,6 +173,8 @@ function* followers({ pod, step }: Extract<Task, { do: 'pod' }>, random: Random)
       yield event('Killing');
       return yield after(END_MS, 'ended');
     case 'ended':
+      return yield after(RELEASE_MS, 'released');
+    case 'released':
       return yield after(REMOVE_MS, 'removed');
     case 'removed':
       return;
