@@ -4,13 +4,14 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../../src/kit/clock.ts';
 import { StorageError, UsageError } from '../../../src/model/errors.ts';
+import { kindId } from '../../../src/model/kind.ts';
 import { BcsStorage } from '../../../src/storage/bcs/bcs-storage.ts';
 import { MOST_CONNECTIONS } from '../../../src/storage/bcs/http-client.ts';
 import { TestAuthority } from '../../support/certificates.ts';
 import { freePort } from '../../support/free-port.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { until } from '../../support/until.ts';
-import { outcomes, wholeIndex } from '../build.ts';
+import { DEPLOYMENTS, NODES, outcomes, PODS, wholeIndex } from '../build.ts';
 import { bcsRig, connectionTo, putObject } from './engine.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -57,18 +58,18 @@ describe('connections', () => {
     process.stdout.write(`5,000 writes at 87 ms, service in the same process: ${Math.round(5_000 / seconds)} a second over ${mostConnections} connections\n`);
   });
 
-  test('one slow document holds up no other (4.1 #13)', async () => {
+  test.each([PODS, DEPLOYMENTS, NODES])('one slow document of $kind holds up no other (4.1 #13)', async (kind) => {
     const { service, storage } = await rigged();
-    await wholeIndex(storage);
-    service.faults.add({ effect: { type: 'hang', when: 'before' }, path: '/Pod/slow', times: 1 });
+    await wholeIndex(storage, kindId(kind));
+    service.faults.add({ effect: { type: 'hang', when: 'before' }, path: `/${kind.kind}/slow`, times: 1 });
     let isSlowSettled = false;
-    const slow = storage.write([putObject('a/slow', '1')], []).then(() => {
+    const slow = storage.write([putObject(kind.namespaced ? 'a/slow' : 'slow', '1', { kind })], []).then(() => {
       isSlowSettled = true;
     });
     expect(
       await outcomes(
         storage,
-        Array.from({ length: 500 }, (_, index) => putObject(`a/x${index}`, '1')),
+        Array.from({ length: 500 }, (_, index) => putObject(kind.namespaced ? `a/x${index}` : `x${index}`, '1', { kind })),
       ),
     ).toHaveLength(500);
     expect(isSlowSettled).toBe(false);
@@ -108,7 +109,7 @@ describe('several endpoints', () => {
 });
 
 describe('a service that is not there', () => {
-  test('at the start is said and waited for: nothing crashes, and the first call that finds it works (4.1 #17, #21)', async () => {
+  test('at the start is said and waited for: nothing crashes, and the first call that finds it works (4.1 #21)', async () => {
     const said: string[] = [];
     const port = await freePort();
     const log = { debug() {}, info() {}, error() {}, warn: (text: string, more?: object) => void said.push(`${text}: ${JSON.stringify(more)}`) };

@@ -6,12 +6,14 @@ import { ApiDouble, sendJson } from '../../support/api-double.ts';
 import { type TempDir, tempDir } from '../../support/temp-dir.ts';
 
 /*
- * golden/*.listed.json are objects as an API server lists them, with managedFields. golden/*.put.http is what sections 2.4 and 3.3 of the wire specification make of
+ * golden/*.listed.txt are objects as an API server lists them, with managedFields. golden/*.put.http is what sections 2.4 and 3.3 of the wire specification make of
  * each: method and path, headers of the contract, body. They were written by hand from that contract, by cutting managedFields out of the text.
  */
 
 const golden = (name: string): string => readFileSync(new URL(`./golden/${name}`, import.meta.url), 'utf8');
-const NAMES = ['pod', 'node', 'event', 'widget'] as const;
+const NAMES = ['pod', 'owned-pod', 'node', 'event', 'widget'] as const;
+/** Section 2.2, for a Pod whose ReplicaSet is not found: the ReplicaSet. */
+const WORKLOAD = { 'workload.bkbcs.tencent.com/kind': 'ReplicaSet', 'workload.bkbcs.tencent.com/name': 'web-5d4f' };
 const CLUSTER = 'BCS-K8S-1';
 
 const doubles: ApiDouble[] = [];
@@ -21,7 +23,7 @@ afterEach(async () => {
   dir?.remove();
 });
 
-/** An older API server, without the aggregated discovery, on which each of the four kinds has one object. */
+/** An older API server, without the aggregated discovery, on which each of four kinds has an object or two. */
 async function apiServer(): Promise<ApiDouble> {
   const verbs = ['get', 'list', 'watch'];
   const resource = (name: string, kind: string, namespaced: boolean): object => ({ name, singularName: kind.toLowerCase(), namespaced, kind, verbs });
@@ -40,10 +42,10 @@ async function apiServer(): Promise<ApiDouble> {
   const lists: Readonly<Record<string, string>> = {
     // Whose list says as of when discovery and everything after it is.
     '/api/v1/namespaces': '{"kind":"NamespaceList","apiVersion":"v1","metadata":{"resourceVersion":"900"},"items":[]}\n',
-    '/api/v1/pods': `{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"900"},"items":[${golden('pod.listed.json').trim()}]}\n`,
-    '/api/v1/nodes': `{"kind":"NodeList","apiVersion":"v1","metadata":{"resourceVersion":"900"},"items":[${golden('node.listed.json').trim()}]}\n`,
-    '/api/v1/events': `{"kind":"EventList","apiVersion":"v1","metadata":{"resourceVersion":"900"},"items":[${golden('event.listed.json').trim()}]}\n`,
-    '/apis/example.com/v1/widgets': `{"apiVersion":"example.com/v1","items":[${golden('widget.listed.json').trim()}],"kind":"WidgetList","metadata":{"continue":"","resourceVersion":"900"}}\n`,
+    '/api/v1/pods': `{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"900"},"items":[${golden('pod.listed.txt').trim()},${golden('owned-pod.listed.txt').trim()}]}\n`,
+    '/api/v1/nodes': `{"kind":"NodeList","apiVersion":"v1","metadata":{"resourceVersion":"900"},"items":[${golden('node.listed.txt').trim()}]}\n`,
+    '/api/v1/events': `{"kind":"EventList","apiVersion":"v1","metadata":{"resourceVersion":"900"},"items":[${golden('event.listed.txt').trim()}]}\n`,
+    '/apis/example.com/v1/widgets': `{"apiVersion":"example.com/v1","items":[${golden('widget.listed.txt').trim()}],"kind":"WidgetList","metadata":{"continue":"","resourceVersion":"900"}}\n`,
   };
   const double = await ApiDouble.start((request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://none');
@@ -110,12 +112,13 @@ test('the requests that the real program makes of a Pod, a cluster-scoped kind, 
   for (const one of headers) expect([one.authorization, one.connection]).toEqual([undefined, 'keep-alive']);
 });
 
-test('the golden requests hold what the golden objects hold, apart from managedFields, and the time of the Event', () => {
+test('the golden requests hold what the golden objects hold, apart from managedFields, with the workload of the Pod that has an owner, and the time of the Event', () => {
   for (const name of NAMES) {
-    const listed = JSON.parse(golden(`${name}.listed.json`)) as { metadata: Record<string, unknown> };
-    expect(listed.metadata['managedFields'], name).toHaveLength(2);
+    const listed = JSON.parse(golden(`${name}.listed.txt`)) as { metadata: { annotations?: object; managedFields?: unknown } };
+    expect(listed.metadata.managedFields, name).toHaveLength(2);
     const { managedFields: _, ...metadata } = listed.metadata;
     const { data, ...beside } = JSON.parse(golden(`${name}.put.http`).split('\n')[3] ?? '') as { data: { kind: string; apiVersion: string } };
+    if (name === 'owned-pod') metadata.annotations = { ...metadata.annotations, ...WORKLOAD };
     expect(data, name).toEqual({ ...listed, metadata, kind: data.kind, apiVersion: data.apiVersion });
     expect(Object.keys(beside)).toEqual(
       name === 'event' ? ['id', 'env', 'kind', 'level', 'component', 'type', 'describe', 'clusterId', 'eventTime', 'extraInfo'] : [],

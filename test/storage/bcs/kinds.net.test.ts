@@ -176,4 +176,18 @@ describe('documents of kinds that nobody asks for, from the old program (4.1 #5)
     expect(await next.kinds()).toEqual([]);
     expect(rig.service.stats().mostRequests).toBe(0);
   });
+
+  test('are indexed without another request when they have one page, and the pages of one that has more are read at the same time', async () => {
+    await Promise.all(Array.from({ length: 2_100 }, (_, index) => store('Deployment', `d${index}`, { apiVersion: 'apps/v1' }, 'shop')));
+    await store('Node', 'n', { apiVersion: 'v1' });
+    const next = await rig.again();
+    next.learn([DEPLOYMENTS, NODES]);
+    expect(await next.kinds()).toEqual(['deployments.apps', 'nodes']);
+    rig.service.faults.setLatency(50);
+    rig.service.resetStats();
+    expect(await wholeIndex(next, 'nodes')).toHaveLength(1);
+    expect(rig.service.stats().mostRequests).toBe(0);
+    expect(await wholeIndex(next, 'deployments.apps')).toHaveLength(2_100);
+    expect(rig.service.stats().mostRequests).toBeGreaterThanOrEqual(4);
+  });
 });

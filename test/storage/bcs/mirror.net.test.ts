@@ -14,7 +14,7 @@ beforeEach(async () => {
 afterEach(() => world[Symbol.asyncDispose]());
 
 describe('a mirror into the storage service', () => {
-  test('writes each object once at its start, and nothing at the next (4.1 #9, #10)', async () => {
+  test('writes each object once at its start, and nothing at the next (4.1 #9)', async () => {
     const first = await world.mirror();
     await first.ready();
     await world.exact();

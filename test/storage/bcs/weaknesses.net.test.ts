@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { adopt, create, workloadIn } from '../../mirror/support/owned.ts';
 import { until } from '../../support/until.ts';
 import { BcsWorld, documentPath, type Running, SMALL } from './bcs-world.ts';
 
@@ -236,6 +237,23 @@ describe('what was not the same for all kinds', () => {
     await one.ready();
     expect([...(await world.stored(WIDGETS)).keys()]).toEqual(['default/kept']);
     expect((await world.document('default/kept', 'Widget'))?.data['spec']).toEqual({ token: '***', size: 1 });
+  });
+});
+
+describe('what was never refreshed', () => {
+  test('4.1 #34: the workload that a Pod names is resolved anew when its ReplicaSet arrives, and when that changes its owner', async () => {
+    create(world.hollow, 'Pod/web-1-a', 'ReplicaSet/web-1');
+    const one = await world.mirror({ kinds: ['pods', 'replicasets.apps', 'deployments.apps', 'namespaces'] });
+    const isOf = (workload: string): Promise<unknown> =>
+      until(`it names ${workload}`, async () => workloadIn((await world.document('default/web-1-a'))?.data ?? {}) === workload);
+    await isOf('ReplicaSet/web-1');
+    create(world.hollow, 'Deployment/web');
+    create(world.hollow, 'ReplicaSet/web-1', 'Deployment/web');
+    await isOf('Deployment/web');
+    create(world.hollow, 'Deployment/blue');
+    adopt(world.hollow, 'ReplicaSet/web-1', 'Deployment/blue');
+    await isOf('Deployment/blue');
+    await one.ready();
   });
 });
 
