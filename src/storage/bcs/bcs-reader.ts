@@ -163,7 +163,7 @@ export class BcsReader implements StorageReader {
 }
 
 /** Whether a type has any document. Throws StorageError. */
-export async function hasRows(service: BcsService, cluster: string, type: string): Promise<boolean> {
+async function hasRows(service: BcsService, cluster: string, type: string): Promise<boolean> {
   return elements(await service.list(listPath(cluster, type, '', { field: 'resourceName', limit: 1 }))).length > 0;
 }
 

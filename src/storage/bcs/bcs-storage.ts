@@ -6,7 +6,7 @@ import type { ObjectKey } from '../../model/key.ts';
 import { type Kind, type KindId, kindId, type Scope } from '../../model/kind.ts';
 import type { Outcome } from '../../model/outcome.ts';
 import type { IndexRow, ParkedRow, Put, ScopeRecord, Storage, StorageReader, Write } from '../storage.ts';
-import { BcsReader, hasRows } from './bcs-reader.ts';
+import { BcsReader } from './bcs-reader.ts';
 import { type Connection, connect } from './connection.ts';
 import { InOrder } from './in-order.ts';
 import { KindWriter, keyOf } from './kind-writer.ts';
@@ -14,12 +14,15 @@ import { Records } from './records.ts';
 import { isEvent } from './routes.ts';
 import type { BcsService } from './service.ts';
 import type { Known } from './settle.ts';
-import { storedList } from './stored-list.ts';
+import { elements } from './spans.ts';
+import { pagePath, storedList, type StoredListOptions } from './stored-list.ts';
 import { type NamedKind, TypeNames } from './type-names.ts';
-import { definedKinds, unclaimedTypes } from './unclaimed.ts';
+import { definedKinds, unclaimedKinds } from './unclaimed.ts';
 
 /** Writes of one worker under way at once: four workers of a kind make 192, and 177 are needed for 2,000 writes a second at 87 ms. */
 const LANES = 60;
+/** What was read for kinds() serves an index for so long. */
+const FIRST_PAGE_LASTS_MS = 30_000;
 /** Bodies whose hash is remembered. */
 const HASHES = 50_000;
 
@@ -65,8 +68,10 @@ export class BcsStorage implements Storage {
   readonly #order = new InOrder();
   /** Kinds on no record of which there is no document either. */
   readonly #empty = new Set<KindId>();
-  /** Types of those of which there were some. */
-  readonly #found = new Map<KindId, string>();
+  /** Those of which there were some. */
+  readonly #found = new Map<KindId, NamedKind>();
+  /** First pages of indexes by their path, read for kinds(): kinds are started one after the other, and most have no second page. */
+  readonly #firstPages = new Map<string, { readonly at: number; readonly page: Buffer }>();
   #hasReadDefinitions = false;
   #opened: { readonly service: BcsService; readonly records: Records } | null = null;
 
@@ -115,16 +120,15 @@ export class BcsStorage implements Storage {
     const records = await this.#records();
     const found = new Set([...records.scopes.values(), ...records.parked.values()].map(({ kind }) => kind));
     const unclaimed = new Map([...(await this.#unclaimed()), ...this.#found]);
-    const types = new Map(unclaimed);
     // Rows of Events go by themselves.
-    for (const [id, { kind, type }] of records.kinds) if (!isEvent(kind)) types.set(id, type);
+    const kinds = new Map([...unclaimed, ...[...records.kinds].filter(([, { kind }]) => !isEvent(kind))]);
     await Promise.all(
-      [...types].map(async ([id, type]) => {
-        if (found.has(id) || this.#empty.has(id)) return;
+      [...kinds].map(async ([id, named]) => {
+        if (this.#empty.has(id)) return;
         const table = this.#tables.get(id);
-        const isThere = table?.isLoaded === true ? table.writer.keys.rows.size > 0 : await hasRows(this.#now.service, this.#options.cluster, type);
+        const isThere = table?.isLoaded === true ? table.writer.keys.rows.size > 0 : await this.#readFirstPage(id, named);
         if (isThere) found.add(id);
-        if (isThere && unclaimed.has(id)) this.#found.set(id, type);
+        if (isThere && unclaimed.has(id)) this.#found.set(id, named);
         // Whatever somebody else stores later is not ours to follow.
         else if (!records.kinds.has(id)) this.#empty.add(id);
       }),
@@ -137,15 +141,31 @@ export class BcsStorage implements Storage {
     return records !== undefined && !records.kinds.has(id) && ![...records.scopes.values()].some(({ kind }) => kind === id);
   }
 
-  /** Types of documents that a program before us may have stored: of kinds in discovery that no record tells of, and of those whose definitions it stored. */
-  async #unclaimed(): Promise<ReadonlyMap<KindId, string>> {
+  /** Whether there are rows of a kind; its index begins with what is read here. */
+  async #readFirstPage(id: KindId, named: NamedKind): Promise<boolean> {
+    const path = pagePath(this.#placeOf(id, named, ''), 0);
+    const page = await this.#now.service.list(path);
+    if (elements(page).length === 0) return false;
+    this.#firstPages.set(path, { at: this.#options.clock.now(), page });
+    return true;
+  }
+
+  /** A page of an index. */
+  async #page(path: string): Promise<Buffer> {
+    const first = this.#firstPages.get(path);
+    this.#firstPages.delete(path);
+    return first !== undefined && this.#options.clock.now() - first.at < FIRST_PAGE_LASTS_MS ? first.page : await this.#now.service.list(path);
+  }
+
+  /** Kinds of which a program before us may have stored documents: those in discovery that no record tells of, and those whose definitions it stored. */
+  async #unclaimed(): Promise<ReadonlyMap<KindId, NamedKind>> {
     if (!this.#hasReadDefinitions) {
       const defined = await definedKinds(this.#now.service, this.#options.cluster);
       const known = new Set([...this.#names.known()].map(kindId));
       this.#names.learn(defined.filter((kind) => !known.has(kindId(kind))));
       this.#hasReadDefinitions = true;
     }
-    return unclaimedTypes(this.#names.known(), (type) => this.#names.isGiven(type));
+    return unclaimedKinds(this.#names.known(), (type) => this.#names.isGiven(type));
   }
 
   async scopes(): Promise<readonly ScopeRecord[]> {
@@ -202,16 +222,13 @@ export class BcsStorage implements Storage {
     return table;
   }
 
-  #listOf({ id, named }: Table, namespace: string): Parameters<typeof storedList>[0] {
-    const { service, records } = this.#now;
+  #listOf({ id, named }: Table, namespace: string): StoredListOptions {
+    return { ...this.#placeOf(id, named, namespace), fetch: (path) => this.#page(path) };
+  }
+
+  #placeOf(id: KindId, { kind, type }: NamedKind, namespace: string): Omit<StoredListOptions, 'fetch'> {
     // A type that we have not named before may hold what somebody else stored of another group.
-    return {
-      cluster: this.#options.cluster,
-      type: named.type,
-      namespace,
-      group: records.kinds.has(id) ? null : named.kind,
-      fetch: (path) => service.list(path),
-    };
+    return { cluster: this.#options.cluster, type, namespace, group: this.#now.records.kinds.has(id) ? null : kind };
   }
 
   /** Everything that is stored of a kind; when it has been read, the guards know it. */

@@ -2,6 +2,7 @@ import { type Kind, type KindId, kindId } from '../../model/kind.ts';
 import { listPath, isEvent } from './routes.ts';
 import type { BcsService } from './service.ts';
 import { elements } from './spans.ts';
+import type { NamedKind } from './type-names.ts';
 
 const DEFINITIONS = 'CustomResourceDefinition';
 const PAGE = 500;
@@ -42,12 +43,12 @@ export async function definedKinds(service: BcsService, cluster: string): Promis
  * Kinds of which a program before us may have documents, with the type under which it has them: all that are known and on no record. Not Events, which go by
  * themselves, and not those of a Kind that two groups have: whose the documents are would be a guess.
  */
-export function unclaimedTypes(known: Iterable<Kind>, isTaken: (type: string) => boolean): ReadonlyMap<KindId, string> {
+export function unclaimedKinds(known: Iterable<Kind>, isTaken: (type: string) => boolean): ReadonlyMap<KindId, NamedKind> {
   const byType = Map.groupBy(known, ({ kind }) => kind);
-  const found = new Map<KindId, string>();
+  const found = new Map<KindId, NamedKind>();
   for (const [type, kinds] of byType) {
     const [kind, other] = kinds;
-    if (kind !== undefined && other === undefined && !isEvent(kind) && !isTaken(type)) found.set(kindId(kind), type);
+    if (kind !== undefined && other === undefined && !isEvent(kind) && !isTaken(type)) found.set(kindId(kind), { kind, type });
   }
   return found;
 }
