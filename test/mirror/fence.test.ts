@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type FenceRule, holdReason, judge, releaseReason } from '../../src/mirror/fence.ts';
+import { type FenceRule, holdReason, judge, releaseReason, unclaimedRule } from '../../src/mirror/fence.ts';
 
 const DEFAULT: FenceRule = { maxDeleteShare: 0.3, minObjects: 50, confirmAfterSeconds: null };
 
@@ -30,6 +30,15 @@ describe('a pass of deletions', () => {
       }
     }
   });
+});
+
+test('rows of another program, of a kind that nobody asks for, are held however few they are and whatever the fence allows, and go on only when it says after how long', () => {
+  const rule = unclaimedRule({ ...DEFAULT, maxDeleteShare: 1 });
+  expect([judge(rule, 1, 1), judge(rule, 1, 1_000), judge(rule, 0, 5)]).toEqual(['hold', 'hold', 'delete']);
+  expect(holdReason(rule, 1, 1)).toBe('another program has stored these rows, and no rule here is about their kind');
+  const pass = { absent: 1, known: 1, at: 0 };
+  expect(releaseReason(pass, rule, 1e12)).toBe(null);
+  expect(releaseReason(pass, unclaimedRule({ ...DEFAULT, confirmAfterSeconds: 5 }), 5_000)).toMatch(/confirmAfterSeconds/);
 });
 
 describe('a held pass goes on', () => {
