@@ -18,7 +18,7 @@ export function checkStorageUrl(url: string): StorageUrlCheck {
   const known = STORAGE_SCHEMES.find((name) => name === scheme);
   if (known === undefined && (/^https?$/.test(scheme) || /^[0-9]+(?:[,/]|$)/.test(url.slice(colon + 1)))) {
     const wanted = scheme === 'https' ? 'bcs+https://' : 'bcs+http://';
-    const where = url.replace(/^https?:\/\//, '');
+    const where = url.replace(/^(?:https?:\/\/|bcs\+)/, '');
     return { rule: 'must name a known storage engine before the address', fix: `For a bcs-storage write ${wanted}${redactUrl(where)}.` };
   }
   if (known === undefined) {

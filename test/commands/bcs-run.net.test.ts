@@ -126,15 +126,14 @@ describe('files that are wrong end the start with 2 and a way out, not with a cr
     expect(stderr).toMatch(new RegExp(`${port}.*(in use|EADDRINUSE)`));
   });
 
-  test('a storage URL of ours whose endpoint has no host or no scheme is told how to write it', async () => {
-    for (const [storage, message] of [
-      ['bcs+storage.example:50024', /Cannot use|storage\.url|--storage/],
-      ['storage.example:50024', /bcs\+http:\/\//],
-    ] as const) {
-      const { code, stderr } = await kubefold(['run', '--kubeconfig', dir.file('kubeconfig'), '--listen', 'off', '--storage', storage]);
-      expect(code).toBe(2);
-      expect(stderr).toMatch(message);
-    }
+  test.each([
+    ['bcs+storage.example:50024', /found "bcs\+storage\.example:50024"\. For a bcs-storage write bcs\+http:\/\/storage\.example:50024\./],
+    ['storage.example:50024', /found "storage\.example:50024"\. For a bcs-storage write bcs\+http:\/\/storage\.example:50024\./],
+    ['bcs+http://', /must name endpoints as HOST:PORT, not "".*For example bcs\+http:\/\/storage-1:50024/],
+  ])('a storage URL of ours without scheme or host (%s) is told how to write it', async (storage, message) => {
+    const { code, stderr } = await kubefold(['run', '--kubeconfig', dir.file('kubeconfig'), '--listen', 'off', '--storage', storage]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(message);
   });
 });
 

@@ -28,6 +28,7 @@ describe('the URL of a storage service', () => {
     ['http://storage.example:50024', 'bcs+http://storage.example:50024'],
     ['https://a:1,b:2', 'bcs+https://a:1,b:2'],
     ['a:1,b:2', 'bcs+http://a:1,b:2'],
+    ['bcs+storage.example:50024', 'write bcs+http://storage.example:50024'],
   ])('an endpoint without the scheme (%s) is told how to be written (4.1 #36)', (url, fix) => {
     expect(checkStorageUrl(url)).toMatchObject({ rule: expect.stringContaining('must name'), fix: expect.stringContaining(fix) });
   });
