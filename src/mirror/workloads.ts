@@ -181,11 +181,10 @@ export class Workloads {
     for (const { kind, key } of followed) {
       const joined = this.#joined.get(kind);
       if (joined === undefined) continue;
-      // What waits to be written is told then.
-      if (joined.cache.get(key)?.pending === null) {
-        if (!joined.cache.renew(key, now)) continue;
-        this.#renewed++;
-      }
+      const waits = joined.cache.get(key)?.pending !== null;
+      // Also one that waits already: a write of it that is under way, and names the old one, must not settle it.
+      if (!joined.cache.renew(key, now)) continue;
+      if (!waits) this.#renewed++;
       joined.queue.add(key, BACKGROUND);
     }
   }
