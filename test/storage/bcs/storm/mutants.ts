@@ -7,7 +7,7 @@ export const MUTANTS: readonly (Mutant & { readonly minutes: number; readonly ca
     file: 'storage/bcs/kind-writer.ts',
     find: 'const why = await this.#settleDoubt(key, intent);',
     replace: 'const why = null;',
-    minutes: 10,
+    minutes: 4,
     caught: /older after newer/,
   },
   {
@@ -15,7 +15,7 @@ export const MUTANTS: readonly (Mutant & { readonly minutes: number; readonly ca
     file: 'storage/bcs/settle.ts',
     find: "if (doubt.how === 'pending') return { is: 'wait' };",
     replace: "if (doubt.how === 'pending') return { is: 'settled' };",
-    minutes: 10,
+    minutes: 4,
     caught: /older after newer/,
   },
   {
