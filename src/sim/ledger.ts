@@ -171,7 +171,7 @@ export class Ledger {
     else if (outcome.kind === 'written' || outcome.kind === 'unchanged') this.#deleted(write);
   }
 
-  /** Invariants 4 and 5. `atMs`: when it was handed in. */
+  /** Invariant 4. `atMs`: when it was handed in. */
   recorded(record: ScopeRecord, atMs: number): void {
     if (record.retired === true || record.watermark === null) return;
     const watermark = Number(record.watermark);
