@@ -57,7 +57,7 @@ export interface KindWorkloads extends WorkloadsOfKind {
 }
 
 /**
- * The top workloads of objects whose rule asks for them, over all kinds of one cluster (workloads.md says how it is kept right). Owners are learned from
+ * The top workloads of objects whose rule asks for them, over all kinds of one cluster (WORKLOADS.md says how they are kept right). Owners are learned from
  * every delivery of every kind, and looked up where none comes; what was written otherwise is written again.
  */
 export class Workloads {
