@@ -29,6 +29,7 @@ export function ownerOf(bytes: Buffer, from: number, end: number): Owner | null 
         const which = REFERENCE_KEYS.indexOf(bytes, keyAt, keyEnd);
         if (which === CONTROLLER) isController = bytes[at] === LETTER_T;
         else if (which !== -1) texts[which] = bytes[at] === QUOTE ? decodeString(bytes, at, valueEnd) : '';
+        return undefined;
       });
       if (behind === INCOMPLETE) return first;
       const [apiVersion = '', kind = '', name = '', uid = ''] = texts;
