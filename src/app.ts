@@ -71,7 +71,6 @@ export async function createApp(options: AppOptions): Promise<App> {
   const storageRate = new BottleneckLimit(config.limits.storage.perSecond);
   const engine = openStorage(config.storage.url, {
     cluster: clusterName,
-    epoch: 0,
     walBytes: config.storage.walBytes,
     http: config.storage,
     clock,

@@ -5,7 +5,7 @@ export class UsageError extends Error {
 
 /** The database cannot be opened or used as asked; the message says what to do. Exit code 1. */
 export class StorageError extends Error {
-  override readonly name = 'StorageError';
+  override readonly name: string = 'StorageError';
   /** Whether waiting can help (disk full, locked); a foreign or newer database cannot be waited for. */
   readonly retryable: boolean;
 
@@ -13,6 +13,26 @@ export class StorageError extends Error {
     super(message, { cause: options.cause });
     this.retryable = options.retryable;
   }
+}
+
+/**
+ * Storage has seen a writer of a higher epoch, or another one of the same: nothing of this writer is taken any more, and nothing of the call was. Who leads
+ * by a lease has lost it.
+ */
+export class EpochError extends StorageError {
+  override readonly name = 'EpochError';
+  /** The epoch that storage knows; a writer that is to be taken needs a higher one. */
+  readonly newest: number;
+
+  constructor(message: string, newest: number) {
+    super(message, { retryable: false });
+    this.newest = newest;
+  }
+}
+
+/** Somebody else writes now, or may begin to: the process has to end. Exit code 3. */
+export class LeadershipLostError extends Error {
+  override readonly name = 'LeadershipLostError';
 }
 
 /** The API server answered, with a refusal. Connection failures are not ApiErrors: they keep their own class and `code`. */

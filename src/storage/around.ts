@@ -8,7 +8,7 @@ export function aroundStorage(inner: Storage, write: Storage['write']): Storage 
     batchLimit: inner.batchLimit,
     lanes: inner.lanes,
     learn: (kinds) => inner.learn?.(kinds),
-    open: () => inner.open(),
+    open: (writer) => inner.open(writer),
     write,
     index: (kind, scope) => inner.index(kind, scope),
     kinds: () => inner.kinds(),

@@ -18,8 +18,6 @@ import type { Storage, StorageReader } from './storage.ts';
 export interface OpenStorageOptions {
   /** The name under which this cluster's rows are stored. */
   readonly cluster: string;
-  /** From the lease; absent without one. */
-  readonly epoch?: number | undefined;
   readonly clock: Clock;
   readonly log?: Logger | undefined;
   /** How long a small write waits to share a transaction; the engine's default when absent. */

@@ -100,13 +100,21 @@ export interface StoredObject extends IndexRow {
   readonly writtenAt: number;
 }
 
+/** Who writes, when several processes elect one of them by a lease. */
+export interface Writer {
+  /** Grows with every change of the leader. */
+  readonly epoch: number;
+  /** The identity by which it holds the lease. */
+  readonly holder: string;
+}
+
 /**
  * Where the copy lives. Opened for one cluster name and one writer epoch. One shared suite (test/storage/contract.ts)
  * runs on every engine; `cannot` says what an engine is unable to promise, and why.
  */
 export interface Storage {
   readonly name: string;
-  readonly cannot: Readonly<Partial<Record<'conditional' | 'atomic' | 'scopes' | 'durable' | 'kinds', string>>>;
+  readonly cannot: Readonly<Partial<Record<'conditional' | 'atomic' | 'scopes' | 'durable' | 'kinds' | 'epoch', string>>>;
   /** The most writes that gain anything in one batch; the worker takes at most so many keys at once. */
   readonly batchLimit: number;
   /**
@@ -117,12 +125,16 @@ export interface Storage {
 
   /** Tells the kinds that discovery shows, as often as it does, for an engine that stores them by another name than their id. */
   learn?(kinds: readonly Kind[]): void;
-  /** Creates or migrates, and takes the writer's place. Throws StorageError with a way out. */
-  open(): Promise<void>;
+  /**
+   * Creates or migrates, and takes the writer's place. Throws StorageError with a way out. `writer` takes it from any writer of a lower epoch, and
+   * everything that one still writes is refused, also what is under way; EpochError when a higher epoch, or another holder of the same, has been here.
+   * Absent: nobody elects, the newest epoch there is goes on, and a second writer is kept away by whatever lock the engine has.
+   */
+  open(writer?: Writer): Promise<void>;
   /**
    * Writes a batch; `result[i]` settles `writes[i]`. A key appears at most once in a batch.
-   * Rows and `scopes` commit together or not at all. Rejects only for a bug; a condition of the
-   * storage is a `retry` for every row it touches, a poisoned row is `rejected` alone. A rejection is recorded in `parked` by the same
+   * Rows and `scopes` commit together or not at all. Rejects only for a bug, and with EpochError when another writer has taken the place:
+   * then nothing was committed, nothing parked, and nothing ever will be. A condition of the storage is a `retry` for every row it touches, a poisoned row is `rejected` alone. A rejection is recorded in `parked` by the same
    * transaction, and a put that is written, or a delete, of the same key takes it out there.
    */
   write(writes: readonly Write[], scopes: readonly ScopeRecord[]): Promise<readonly Outcome[]>;

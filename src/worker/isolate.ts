@@ -1,4 +1,4 @@
-import { messageOf } from '../model/errors.ts';
+import { EpochError, messageOf } from '../model/errors.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { BatchResult } from './breaker.ts';
 
@@ -23,6 +23,8 @@ export async function writeApart<W>(writes: readonly W[], write: (part: readonly
         ? outcomes
         : part.map((_, index) => outcomes[index] ?? { kind: 'bug', error: 'storage settled fewer writes than it was given' });
     } catch (cause) {
+      // No bug, and no write of this process will be taken any more; whoever stands at the door of storage ends it.
+      if (cause instanceof EpochError) return part.map(() => ({ kind: 'retry', error: cause.message }));
       if (part.length === 1) bugs++;
       if (part.length === 1 || (answers === 0 && bugs >= HOPELESS)) return part.map(() => ({ kind: 'bug', error: messageOf(cause) }));
       const middle = part.length >> 1;

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { compareRevisions } from '../../src/model/revision.ts';
 import type { Storage, StorageReader, Write } from '../../src/storage/storage.ts';
 import type { EngineUnderTest } from './engine-under-test.ts';
+import { epochs } from './epochs.ts';
 import { lateWrites } from './late-writes.ts';
 import { parking } from './parking.ts';
 import { DEPLOYMENTS, del, key, NODES, outcomes, put, scope, wholeIndex } from './build.ts';
@@ -19,6 +20,7 @@ export function storageContract(name: string, make: () => Promise<EngineUnderTes
     });
     afterEach(() => engine.remove());
 
+    epochs(() => engine);
     lateWrites(() => engine);
     parking(() => engine);
 

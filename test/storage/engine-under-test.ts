@@ -4,6 +4,8 @@ export interface EngineUnderTest {
   /** Opened. */
   readonly storage: Storage;
   readonly reader: StorageReader;
+  /** Makes another engine over the same copy, not opened. Absent for one that cannot tell its writers apart. */
+  readonly another?: () => Storage;
   /** Closes both and removes what was stored. */
   readonly remove: () => Promise<void>;
 }

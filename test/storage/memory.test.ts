@@ -1,13 +1,14 @@
 import { expect, test } from 'vitest';
-import { createMemoryStorage } from '../../src/storage/memory/memory-storage.ts';
+import { createMemoryStorage, MemoryShelf } from '../../src/storage/memory/memory-storage.ts';
 import { createNullStorage } from '../../src/storage/null/null-storage.ts';
 import { put, scope, wholeIndex } from './build.ts';
 import { storageContract } from './contract.ts';
 
 storageContract('memory', async () => {
-  const storage = createMemoryStorage({ cluster: 'prod' });
+  const shelf = new MemoryShelf();
+  const storage = createMemoryStorage({ cluster: 'prod', shelf });
   await storage.open();
-  return { storage, reader: storage, remove: () => storage.close() };
+  return { storage, reader: storage, another: () => createMemoryStorage({ cluster: 'prod', shelf }), remove: () => storage.close() };
 });
 
 test('null takes everything, keeps nothing and says so', async () => {
@@ -16,5 +17,5 @@ test('null takes everything, keeps nothing and says so', async () => {
   expect(await storage.write([put('a/x', '1'), put('a/x', '1')], [scope('1')])).toEqual([{ kind: 'written' }, { kind: 'written' }]);
   expect(await wholeIndex(storage)).toEqual([]);
   expect(await storage.scopes()).toEqual([]);
-  expect(Object.keys(storage.cannot).sort()).toEqual(['atomic', 'conditional', 'durable', 'scopes']);
+  expect(Object.keys(storage.cannot).sort()).toEqual(['atomic', 'conditional', 'durable', 'epoch', 'scopes']);
 });

@@ -1,4 +1,6 @@
+import { systemClock } from '../../src/kit/clock.ts';
 import { createSqliteReader } from '../../src/storage/sqlite/sqlite-reader.ts';
+import { createSqliteStorage } from '../../src/storage/sqlite/sqlite-storage.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { storageContract } from './contract.ts';
 import { openSqlite } from './sqlite-engine.ts';
@@ -10,6 +12,7 @@ storageContract('sqlite', async () => {
   return {
     storage,
     reader,
+    another: () => createSqliteStorage({ path: dir.file('a.db'), cluster: 'prod', clock: systemClock, lingerMs: 0 }),
     async remove() {
       await reader.close();
       await storage.close();

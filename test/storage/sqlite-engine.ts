@@ -2,12 +2,13 @@ import { DatabaseSync } from 'node:sqlite';
 import { systemClock } from '../../src/kit/clock.ts';
 import { createSqliteStorage } from '../../src/storage/sqlite/sqlite-storage.ts';
 import type { SqliteStorageOptions } from '../../src/storage/sqlite/sqlite-storage.ts';
-import type { Storage } from '../../src/storage/storage.ts';
+import type { Storage, Writer } from '../../src/storage/storage.ts';
 
-/** An opened engine for the cluster `prod`; the real clock, for its thread runs in real time. */
-export async function openSqlite(path: string, more: Partial<SqliteStorageOptions> = {}): Promise<Storage> {
-  const storage = createSqliteStorage({ path, cluster: 'prod', clock: systemClock, lingerMs: 0, ...more });
-  await storage.open();
+/** An opened engine for the cluster `prod`; the real clock, for its thread runs in real time. With an `epoch` as one that a lease elected. */
+export async function openSqlite(path: string, more: Partial<SqliteStorageOptions> & Partial<Writer> = {}): Promise<Storage> {
+  const { epoch, holder = 'the-one', ...options } = more;
+  const storage = createSqliteStorage({ path, cluster: 'prod', clock: systemClock, lingerMs: 0, ...options });
+  await storage.open(epoch === undefined ? undefined : { epoch, holder });
   return storage;
 }
 

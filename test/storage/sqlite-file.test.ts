@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../src/kit/clock.ts';
+import { EpochError } from '../../src/model/errors.ts';
 import { createSqliteReader } from '../../src/storage/sqlite/sqlite-reader.ts';
 import { createSqliteStorage } from '../../src/storage/sqlite/sqlite-storage.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -165,15 +166,18 @@ test('a small write after a quiet time goes at once; those that follow within th
   await storage.close();
 });
 
-test('a row of a higher epoch refuses the write of a lower one', async () => {
+test('a row of a higher epoch refuses the whole batch of a lower one', async () => {
   using dir = tempDir('sqlite');
   const path = dir.file('a.db');
   const storage = await openSqlite(path, { epoch: 3 });
   await storage.write([put('a/x', '5'), put('a/y', '5')], []);
   withDatabase(path, (db) => db.exec("UPDATE objects SET epoch = 4 WHERE name = 'x'"));
-  const result = await storage.write([put('a/x', '6'), put('a/y', '6'), del('a/x', '7')], []);
-  expect(result.map((outcome) => outcome.kind)).toEqual(['retry', 'written', 'retry']);
-  expect(result[0]).toMatchObject({ error: expect.stringContaining('epoch 4') });
+  await expect(storage.write([put('a/y', '6'), put('a/x', '6')], [])).rejects.toThrow(/pods a\/x was written by epoch 4, and this writer has epoch 3/);
+  await expect(storage.write([put('a/y', '6'), del('a/x', '7')], [])).rejects.toThrow(EpochError);
+  expect(rowsOf(path, 'SELECT name, resource_version AS revision FROM objects ORDER BY name')).toEqual([
+    { name: 'x', revision: '5' },
+    { name: 'y', revision: '5' },
+  ]);
   await storage.close();
 });
 
@@ -182,7 +186,7 @@ test('a writer that lost its place writes neither rows nor scope records, and ca
   const path = dir.file('a.db');
   const storage = await openSqlite(path, { epoch: 3 });
   withDatabase(path, (db) => db.exec("UPDATE writers SET epoch = 4, holder = 'the-other:12'"));
-  expect(await storage.write([put('a/x', '5')], [scope('5')])).toEqual([{ kind: 'retry', error: expect.stringContaining('the-other:12') }]);
+  await expect(storage.write([put('a/x', '5')], [scope('5')])).rejects.toThrow(/epoch 4 \(the-other:12\) has taken over from this writer's epoch 3/);
   expect(rowsOf(path, 'SELECT (SELECT count(*) FROM objects) + (SELECT count(*) FROM scopes) AS n')).toEqual([{ n: 0 }]);
   await storage.close();
   await expect(openSqlite(path, { epoch: 3 })).rejects.toThrow(/epoch 4, the-other:12.*this one has epoch 3/);

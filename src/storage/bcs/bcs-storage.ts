@@ -53,6 +53,9 @@ export class BcsStorage implements Storage {
     atomic:
       'bcs: every document is a request of its own. Scope records are written after the rows of the same call were settled, so they may lag and never lead. ' +
       'Events are only ever put: the service lets them go by age, so they are neither indexed nor deleted',
+    epoch:
+      'bcs: the service knows no writers, and takes what a leader that was frozen still sends. A leader whose lease may have run out asks nothing more of it, ' +
+      'so only a request that was under way then can be late',
     kinds:
       'bcs: the service does not tell which types of documents it has. What another program stored is found when its kind is in discovery or in a ' +
       'CustomResourceDefinition that it stored too, and no other kind has the same Kind. Documents of any other type, those without uid and revision, and those ' +

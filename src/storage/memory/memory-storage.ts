@@ -1,4 +1,5 @@
 import { jsonProblem } from '../../json/check.ts';
+import { EpochError } from '../../model/errors.ts';
 import type { ObjectKey } from '../../model/key.ts';
 import { namespaceOf } from '../../model/key.ts';
 import type { Kind, KindId, Scope } from '../../model/kind.ts';
@@ -8,12 +9,24 @@ import type { Outcome } from '../../model/outcome.ts';
 import { STALE, UNCHANGED, WRITTEN } from '../../model/outcome.ts';
 import { compareRevisions } from '../../model/revision.ts';
 import { compareBytes, firstAfter } from '../key-order.ts';
-import type { Delete, IndexRow, ParkedRow, Put, ScopeRecord, Storage, StorageReader, StoredObject, Write } from '../storage.ts';
+import type { Delete, IndexRow, ParkedRow, Put, ScopeRecord, Storage, StorageReader, StoredObject, Write, Writer } from '../storage.ts';
 import { Tombstones } from './tombstones.ts';
 
+/** What memory engines keep. Two engines over one are two writers of one copy. */
+export class MemoryShelf {
+  readonly tables = new Map<KindId, Table>();
+  readonly scopes = new Map<string, ScopeRecord>();
+  writer: Writer = { epoch: 0, holder: '' };
+}
+
 /** Keeps everything in this process's memory, with the guards of the other engines: for tests, trials and `--once` runs whose result nobody keeps. */
-export function createMemoryStorage(options: { readonly cluster: string; readonly now?: (() => number) | undefined }): Storage & StorageReader {
-  return new MemoryStorage(options.cluster, options.now ?? (() => 0));
+export function createMemoryStorage(options: {
+  readonly cluster: string;
+  readonly now?: (() => number) | undefined;
+  /** Absent: one of its own. */
+  readonly shelf?: MemoryShelf | undefined;
+}): Storage & StorageReader {
+  return new MemoryStorage(options.cluster, options.now ?? (() => 0), options.shelf ?? new MemoryShelf());
 }
 
 /** Keys in each page of the index. */
@@ -34,17 +47,29 @@ class MemoryStorage implements Storage, StorageReader {
   readonly #cluster: string;
   /** Unix ms, for `writtenAt`. */
   readonly #now: () => number;
-  readonly #tables = new Map<KindId, Table>();
-  readonly #scopes = new Map<string, ScopeRecord>();
+  readonly #shelf: MemoryShelf;
+  readonly #tables: Map<KindId, Table>;
+  readonly #scopes: Map<string, ScopeRecord>;
+  /** Null when nobody elects. */
+  #writer: Writer | null = null;
 
-  constructor(cluster: string, now: () => number) {
+  constructor(cluster: string, now: () => number, shelf: MemoryShelf) {
     this.#cluster = cluster;
     this.#now = now;
+    this.#shelf = shelf;
+    this.#tables = shelf.tables;
+    this.#scopes = shelf.scopes;
   }
 
-  async open(): Promise<void> {}
+  async open(writer?: Writer): Promise<void> {
+    this.#writer = writer ?? null;
+    if (writer === undefined) return;
+    this.#checkEpoch(writer);
+    this.#shelf.writer = writer;
+  }
 
   async write(writes: readonly Write[], scopes: readonly ScopeRecord[]): Promise<readonly Outcome[]> {
+    if (this.#writer !== null) this.#checkEpoch(this.#writer);
     const outcomes = writes.map((write) => (write.type === 'put' ? this.#put(write) : this.#delete(write)));
     for (const record of scopes) {
       if (record.retired === true) this.#scopes.delete(`${record.kind}/${record.scope}`);
@@ -87,6 +112,7 @@ class MemoryStorage implements Storage, StorageReader {
   }
 
   async unpark(kind: KindId, key: ObjectKey): Promise<void> {
+    if (this.#writer !== null) this.#checkEpoch(this.#writer);
     this.#tables.get(kind)?.parked.delete(key);
   }
 
@@ -110,6 +136,15 @@ class MemoryStorage implements Storage, StorageReader {
 
   /** The rows stay, so that what was written can still be read and the same storage opened again. */
   async close(): Promise<void> {}
+
+  #checkEpoch({ epoch, holder }: Writer): void {
+    const now = this.#shelf.writer;
+    if (now.epoch < epoch || (now.epoch === epoch && (now.holder === holder || now.holder === ''))) return;
+    throw new EpochError(
+      `Cannot write to the memory of cluster "${this.#cluster}": epoch ${now.epoch} (${now.holder}) writes, and this writer has epoch ${epoch}`,
+      now.epoch,
+    );
+  }
 
   #put({ kind, meta, body, isChecked = false, rewrite = false, force = false }: Put): Outcome {
     const table = this.#tableOf(kind);

@@ -10,6 +10,7 @@ export function createNullStorage(): Storage {
       atomic: 'null: commits nothing',
       scopes: 'null: keeps no scope record, every start is a first list',
       durable: 'null: keeps nothing at all',
+      epoch: 'null: takes what any writer writes',
     },
     batchLimit: 100,
     async open() {},

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { jsonProblem } from '../../json/check.ts';
-import { messageOf, StorageError } from '../../model/errors.ts';
+import { EpochError, messageOf, StorageError } from '../../model/errors.ts';
 import { splitKindId } from '../../model/kind.ts';
 import type { ScopeRecord } from '../storage.ts';
 import { CODE, rowsOf, setResult } from './batch.ts';
@@ -18,7 +18,7 @@ import { WalCap } from './wal-cap.ts';
 export interface RowWriterOptions {
   readonly path: string;
   readonly cluster: string;
-  /** Null: the newest epoch in the file. */
+  /** Null: nobody elects, and the newest epoch in the file goes on. */
   readonly epoch: number | null;
   readonly holder: string;
   readonly wallMs: number;
@@ -29,10 +29,12 @@ export interface RowWriterOptions {
 
 /** What became of a batch beside the codes in its `ints`. */
 export interface BatchResult {
-  /** Texts of the rows that were rejected, or refused for their epoch. */
+  /** Texts of the rows that were rejected. */
   readonly errors: readonly (readonly [index: number, error: string])[];
   /** When not null nothing was committed, and every row is a `retry` for this reason. */
   readonly failure: string | null;
+  /** When not null the failure is that another writer of this epoch has taken the place. */
+  readonly fencedBy: number | null;
 }
 
 /** Shards share a database only where several writers can; a SQLite file has one. */
@@ -45,6 +47,8 @@ export class RowWriter {
   readonly #inode: number;
   readonly #cluster: string;
   readonly #epoch: number;
+  /** Null when nobody elects: then the lock of the file says who writes. */
+  readonly #holder: string | null;
   readonly #upsert: StatementSync;
   readonly #delete: StatementSync;
   readonly #stampDelete: StatementSync;
@@ -60,7 +64,7 @@ export class RowWriter {
   readonly #hash = Buffer.alloc(HASH_BYTES);
   #inodeCheckedAt = Number.NEGATIVE_INFINITY;
 
-  /** Takes the writer's row; throws StorageError when a higher epoch holds it. */
+  /** Takes the writer's row; throws EpochError when a higher epoch holds it, or another holder of the same. */
   constructor(db: DatabaseSync, options: RowWriterOptions) {
     this.#db = db;
     this.#path = options.path;
@@ -78,12 +82,14 @@ export class RowWriter {
     this.#wal = new WalCap(db, { path: options.path, capBytes: options.walBytes });
     const stored = this.#readWriter.get(options.cluster, SHARD);
     this.#epoch = options.epoch ?? Number(stored?.['epoch'] ?? 0);
+    this.#holder = options.epoch === null ? null : options.holder;
     this.#tombstones = new Tombstones(db, { cluster: options.cluster, epoch: this.#epoch });
-    const { changes } = db.prepare(SAVE_WRITER).run(options.cluster, SHARD, this.#epoch, options.holder, options.wallMs);
+    const { changes } = db.prepare(SAVE_WRITER).run(options.cluster, SHARD, this.#epoch, options.holder, options.wallMs, options.epoch === null ? 0 : 1);
     if (Number(changes) === 0) {
-      throw new StorageError(
-        `Cannot write to the database "${options.path}": a newer writer of cluster "${options.cluster}" has been here (epoch ${String(stored?.['epoch'])}, ${String(stored?.['holder'])}, since ${new Date(Number(stored?.['since'])).toISOString()}), and this one has epoch ${this.#epoch}. Let that one write, or name another file`,
-        { retryable: false },
+      const now = this.#readWriter.get(options.cluster, SHARD);
+      throw new EpochError(
+        `Cannot write to the database "${options.path}": a newer writer of cluster "${options.cluster}" has been here (epoch ${String(now?.['epoch'])}, ${String(now?.['holder'])}, since ${new Date(Number(now?.['since'])).toISOString()}), and this one has epoch ${this.#epoch}. Let that one write, or name another file`,
+        Number(now?.['epoch']),
       );
     }
   }
@@ -93,14 +99,10 @@ export class RowWriter {
     try {
       this.#checkFile(batch.wallMs);
       const full = this.#wal.refusalOf(batch);
-      if (full !== null) return { errors: [], failure: full };
+      if (full !== null) return { errors: [], failure: full, fencedBy: null };
       // IMMEDIATE: a foreign writer is met here, before any row, and waited for.
       this.#db.exec('BEGIN IMMEDIATE');
-      const refusal = this.#refusalOfEpoch();
-      if (refusal !== null) {
-        this.#db.exec('ROLLBACK');
-        return { errors: [], failure: refusal };
-      }
+      this.#checkEpoch();
       let index = 0;
       for (const row of rowsOf(batch)) {
         setResult(
@@ -115,12 +117,16 @@ export class RowWriter {
       this.#tombstones.afterRows(batch.rows, batch.wallMs);
       this.#db.exec('COMMIT');
       this.#parked.committed();
-      return { errors, failure: null };
+      return { errors, failure: null, fencedBy: null };
     } catch (cause) {
       // Some failures have rolled back by themselves.
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       this.#parked.rolledBack();
-      return { errors: [], failure: cause instanceof StorageError ? cause.message : conditionOf('write to', this.#path, cause).message };
+      return {
+        errors: [],
+        failure: cause instanceof StorageError ? cause.message : conditionOf('write to', this.#path, cause).message,
+        fencedBy: cause instanceof EpochError ? cause.newest : null,
+      };
     }
   }
 
@@ -154,7 +160,7 @@ export class RowWriter {
       onError(`SQLite refuses the row: ${messageOf(cause)}`);
       return CODE.rejected;
     }
-    return this.#whyNot(row, onError);
+    return this.#whyNot(row);
   }
 
   #put(row: Row, wallMs: number): boolean {
@@ -188,13 +194,17 @@ export class RowWriter {
     return true;
   }
 
-  #whyNot(row: Row, onError: (error: string) => void): OutcomeCode {
+  #whyNot(row: Row): OutcomeCode {
     const stored = this.#lookUp.get(this.#cluster, row.group, row.resource, row.namespace, row.name);
     // A delete finds none when it was done before; a put only when a tombstone kept it out.
     if (stored === undefined) return row.isDelete ? CODE.unchanged : CODE.stale;
-    if (Number(stored['epoch']) > this.#epoch) {
-      onError(`the row was written by epoch ${String(stored['epoch'])}, and this writer has epoch ${this.#epoch}`);
-      return CODE.retry;
+    const epoch = Number(stored['epoch']);
+    if (epoch > this.#epoch) {
+      const { namespace, name } = row;
+      throw new EpochError(
+        `Cannot write to the database "${this.#path}": ${row.resource} ${namespace}/${name} was written by epoch ${epoch}, and this writer has epoch ${this.#epoch}`,
+        epoch,
+      );
     }
     return !row.isDelete && stored['uid'] === row.uid && stored['resource_version'] === row.revision ? CODE.unchanged : CODE.stale;
   }
@@ -221,11 +231,20 @@ export class RowWriter {
     );
   }
 
-  /** Rows are guarded one by one; this keeps scope records of a writer that lost its place out as well. */
-  #refusalOfEpoch(): string | null {
+  /**
+   * Inside the transaction, so that no other writer can come between this and the rows. Rows are guarded one by one as well; this keeps scope records
+   * of a writer that lost its place out, and those of another holder of the same epoch, which a lease that was made anew can have.
+   */
+  #checkEpoch(): void {
     const stored = this.#readWriter.get(this.#cluster, SHARD);
-    if (stored === undefined || Number(stored['epoch']) <= this.#epoch) return null;
-    return `Cannot write to the database "${this.#path}": epoch ${String(stored['epoch'])} (${String(stored['holder'])}) has taken over from this writer's epoch ${this.#epoch}`;
+    if (stored === undefined) return;
+    const epoch = Number(stored['epoch']);
+    const isOther = this.#holder !== null && stored['holder'] !== this.#holder;
+    if (epoch < this.#epoch || (epoch === this.#epoch && !isOther)) return;
+    throw new EpochError(
+      `Cannot write to the database "${this.#path}": epoch ${epoch} (${String(stored['holder'])}) has taken over from this writer's epoch ${this.#epoch}`,
+      epoch,
+    );
   }
 
   /** SQLite goes on writing into a file that was moved or removed, and nobody would ever read it. Asked once a second. */

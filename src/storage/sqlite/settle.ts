@@ -1,3 +1,4 @@
+import { EpochError } from '../../model/errors.ts';
 import type { Outcome } from '../../model/outcome.ts';
 import { STALE, UNCHANGED, WRITTEN } from '../../model/outcome.ts';
 import type { ScopeRecord, Write } from '../storage.ts';
@@ -12,13 +13,19 @@ export interface WriteCall {
   readonly rows: number;
   readonly bytes: number;
   readonly settle: (outcomes: readonly Outcome[]) => void;
+  /** Another writer has taken the place. */
+  readonly refuse: (error: EpochError) => void;
 }
 
 /** Settles the calls of one transaction, each row by its own outcome; `calls` must be those that were packed, in their order. */
-export function settleCalls(calls: readonly WriteCall[], { ints, errors, failure }: DoneMessage): void {
+export function settleCalls(calls: readonly WriteCall[], { ints, errors, failure, fencedBy }: DoneMessage): void {
   const texts = new Map(errors);
   let at = 0;
   for (const call of calls) {
+    if (failure !== null && fencedBy !== null) {
+      call.refuse(new EpochError(failure, fencedBy));
+      continue;
+    }
     if (failure !== null) {
       call.settle(allRetry(call.writes, failure));
       continue;

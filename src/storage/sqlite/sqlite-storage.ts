@@ -8,7 +8,7 @@ import type { ObjectKey } from '../../model/key.ts';
 import type { KindId, Scope } from '../../model/kind.ts';
 import { splitKindId } from '../../model/kind.ts';
 import type { Outcome } from '../../model/outcome.ts';
-import type { IndexRow, ParkedRow, ScopeRecord, Storage, Write } from '../storage.ts';
+import type { IndexRow, ParkedRow, ScopeRecord, Storage, Write, Writer } from '../storage.ts';
 import { bodyBytes, packBatch } from './batch.ts';
 import type { Unpark } from './batch.ts';
 import { DEFAULT_HISTORY } from './change-log.ts';
@@ -22,7 +22,7 @@ import { SqliteReader } from './sqlite-reader.ts';
 import { startWorker, WriterLink } from './writer-link.ts';
 import type { DoneMessage, StartWorker } from './writer-link.ts';
 import { DEFAULT_WAL_BYTES } from './wal-cap.ts';
-import { takeWriterLock } from './writer-lock.ts';
+import { joinElectedWriters, takeWriterLock } from './writer-lock.ts';
 import type { WriterLock } from './writer-lock.ts';
 
 export interface SqliteStorageOptions {
@@ -30,11 +30,6 @@ export interface SqliteStorageOptions {
   readonly path: string;
   /** The name under which this cluster's rows are stored. */
   readonly cluster: string;
-  /**
-   * The writer's epoch, which comes from its lease: rows and the file refuse a lower one. Absent: there is no lease, the lock of the file alone keeps
-   * other writers away, and the newest epoch in the file is taken over.
-   */
-  readonly epoch?: number | undefined;
   readonly clock: Clock;
   readonly log?: Logger | undefined;
   /** The shortest time from one small transaction to the next, in milliseconds; default LINGER_MS, 0 commits at the end of every turn. */
@@ -86,6 +81,8 @@ class SqliteStorage implements Storage {
   readonly #reader: SqliteReader;
   #link: WriterLink | undefined;
   #lock: WriterLock | undefined;
+  /** Null when nobody elects. */
+  #writer: Writer | null = null;
   #state: State = 'new';
   #lastId = 0;
   #cancelLinger: (() => void) | undefined;
@@ -106,10 +103,14 @@ class SqliteStorage implements Storage {
     this.#reader = new SqliteReader(this.#path);
   }
 
-  async open(): Promise<void> {
+  async open(writer?: Writer): Promise<void> {
     if (this.#state !== 'new') throw new Error(`Cannot open the database "${this.#path}": it was opened before (it is ${this.#state})`);
     checkWritable(this.#path);
-    this.#lock = takeWriterLock(this.#path, { host: hostname(), pid: process.pid, since: this.#options.clock.wall() });
+    this.#writer = writer ?? null;
+    this.#lock =
+      writer === undefined
+        ? takeWriterLock(this.#path, { host: hostname(), pid: process.pid, since: this.#options.clock.wall() })
+        : joinElectedWriters(this.#path);
     try {
       await this.#startThread();
     } catch (cause) {
@@ -141,8 +142,8 @@ class SqliteStorage implements Storage {
       if (this.#options.clock.now() - this.#brokenAt < REOPEN_AFTER_MS) return Promise.resolve(allRetry(writes, this.#failure ?? ''));
       void this.#reopen();
     }
-    return new Promise((settle) => {
-      this.#group.add({ writes, scopes, rows: writes.length, bytes: bodyBytes(writes), settle });
+    return new Promise((settle, refuse) => {
+      this.#group.add({ writes, scopes, rows: writes.length, bytes: bodyBytes(writes), settle, refuse });
       this.#send();
       if (this.#group.waiting > 0 && this.#cancelLinger === undefined) this.#linger();
     });
@@ -233,14 +234,14 @@ class SqliteStorage implements Storage {
   }
 
   async #startThread(): Promise<void> {
-    const { clock, cluster, epoch, history = DEFAULT_HISTORY, walBytes = DEFAULT_WAL_BYTES, lengthLimit } = this.#options;
+    const { clock, cluster, history = DEFAULT_HISTORY, walBytes = DEFAULT_WAL_BYTES, lengthLimit } = this.#options;
     const link = new WriterLink({
       start: this.#options.startWorker ?? startWorker,
       onDone: (message) => this.#done(message),
       onLost: (error) => this.#lost(error),
     });
-    const holder = `${hostname()}:${process.pid}`;
-    await link.open({ path: this.#path, cluster, epoch: epoch ?? null, holder, wallMs: clock.wall(), history, walBytes, lengthLimit });
+    const { epoch, holder } = this.#writer ?? { epoch: null, holder: `${hostname()}:${process.pid}` };
+    await link.open({ path: this.#path, cluster, epoch, holder, wallMs: clock.wall(), history, walBytes, lengthLimit });
     this.#link = link;
   }
 

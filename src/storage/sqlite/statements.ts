@@ -84,11 +84,11 @@ ON CONFLICT (cluster, api_group, resource, scope) DO UPDATE SET
 
 export const REMOVE_SCOPE = 'DELETE FROM scopes WHERE cluster = ? AND api_group = ? AND resource = ? AND scope = ?';
 
-/** Takes the writer's row unless a higher epoch has it. */
+/** Takes the writer's row unless a higher epoch has it, or (parameter 6 is 1: elected by a lease) another holder of the same. */
 export const SAVE_WRITER = `
-INSERT INTO writers (cluster, shard, epoch, holder, since) VALUES (?, ?, ?, ?, ?)
+INSERT INTO writers (cluster, shard, epoch, holder, since) VALUES (?1, ?2, ?3, ?4, ?5)
 ON CONFLICT (cluster, shard) DO UPDATE SET epoch = excluded.epoch, holder = excluded.holder, since = excluded.since
-WHERE writers.epoch <= excluded.epoch`;
+WHERE writers.epoch < excluded.epoch OR (writers.epoch = excluded.epoch AND (?6 = 0 OR writers.holder = excluded.holder))`;
 
 export const READ_WRITER = 'SELECT epoch, holder, since FROM writers WHERE cluster = ? AND shard = ?';
 

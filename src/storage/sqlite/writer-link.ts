@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { WorkerOptions } from 'node:worker_threads';
-import { messageOf, StorageError } from '../../model/errors.ts';
+import { EpochError, messageOf, StorageError } from '../../model/errors.ts';
 import type { BatchMessage } from './batch.ts';
 import type { FromWriter, ToWriter, WriterThreadData } from './writer-thread.ts';
 
@@ -43,7 +43,11 @@ export class WriterLink {
             isReady = true;
             return resolve();
           case 'refused':
-            return reject(new StorageError(message.message, { retryable: message.retryable }));
+            return reject(
+              message.fencedBy === null
+                ? new StorageError(message.message, { retryable: message.retryable })
+                : new EpochError(message.message, message.fencedBy),
+            );
           case 'done':
             return this.#onDone(message);
           case 'closed':

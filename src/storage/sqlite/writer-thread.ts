@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { StorageError } from '../../model/errors.ts';
+import { EpochError, StorageError } from '../../model/errors.ts';
 import type { BatchMessage } from './batch.ts';
 import { storageErrorOf } from './conditions.ts';
 import { openWritable } from './database-file.ts';
@@ -16,7 +16,7 @@ export type ToWriter = BatchMessage | { readonly type: 'close' };
 
 export type FromWriter =
   | { readonly type: 'ready' }
-  | { readonly type: 'refused'; readonly message: string; readonly retryable: boolean }
+  | { readonly type: 'refused'; readonly message: string; readonly retryable: boolean; readonly fencedBy: number | null }
   | ({ readonly type: 'done'; readonly id: number; readonly slab: SharedArrayBuffer; readonly ints: Int32Array<SharedArrayBuffer> } & BatchResult)
   | { readonly type: 'closed' };
 
@@ -46,6 +46,6 @@ try {
   answer({ type: 'ready' });
 } catch (cause) {
   const error = cause instanceof StorageError ? cause : storageErrorOf('open', (workerData as WriterThreadData).path, cause);
-  answer({ type: 'refused', message: error.message, retryable: error.retryable });
+  answer({ type: 'refused', message: error.message, retryable: error.retryable, fencedBy: error instanceof EpochError ? error.newest : null });
   port.close();
 }

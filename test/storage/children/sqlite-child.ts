@@ -5,7 +5,8 @@ import { createSqliteStorage } from '../../../src/storage/sqlite/sqlite-storage.
 import { put, scope } from '../build.ts';
 
 /**
- * A writer in a process of its own: `hold` opens and waits, `churn` writes rounds without end, `open-as-nobody` tries to open without root's rights.
+ * A writer in a process of its own: `hold` opens and waits, `churn` writes rounds without end, `open-as-nobody` tries to open without root's rights,
+ * `elected` writes once it was frozen and wakes.
  * Prints one line for each thing that happened.
  */
 const [mode = '', path = ''] = process.argv.slice(2);
@@ -32,8 +33,14 @@ if (mode === 'open-as-nobody') {
   }
 }
 try {
-  await storage.open();
+  await storage.open(mode === 'elected' ? { epoch: 1, holder: 'child' } : undefined);
   process.stdout.write('open\n');
+  if (mode === 'elected') {
+    process.stdin.resume().on('end', () => systemClock.after(60_000, () => {}));
+    await new Promise((resolve) => process.once('SIGCONT', resolve));
+    await storage.write([put('a/x', '9')], [scope('9')]);
+    process.stdout.write('written\n');
+  }
   if (mode === 'churn') await churn(200);
   if (mode === 'hold') process.stdin.resume().on('end', () => systemClock.after(60_000, () => {}));
   if (mode === 'open-as-nobody') await storage.close();
