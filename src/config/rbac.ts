@@ -163,7 +163,7 @@ function role(options: {
   if (discovery) {
     lines.push(
       '  # Discovery: which kinds there are. Most clusters grant it to everybody (system:discovery).',
-      '  - nonResourceURLs: ["/api", "/api/*", "/apis", "/apis/*", "/version"]',
+      '  - nonResourceURLs: ["/api", "/api/*", "/apis", "/apis/*"]',
       '    verbs: [get]',
     );
   }

@@ -22,7 +22,7 @@ function roles(kinds: readonly Kind[] | null, text: string): readonly Role[] {
   return parseAllDocuments(roleFor(kinds, compileRules(loadConfig({ text, file: 'x' })))).map((document) => document.toJS() as Role);
 }
 
-const DISCOVERY = { nonResourceURLs: ['/api', '/api/*', '/apis', '/apis/*', '/version'], verbs: ['get'] };
+const DISCOVERY = { nonResourceURLs: ['/api', '/api/*', '/apis', '/apis/*'], verbs: ['get'] };
 const READ = ['get', 'list', 'watch'];
 const CRDS = { apiGroups: ['apiextensions.k8s.io'], resources: ['customresourcedefinitions'], verbs: ['list', 'watch'] };
 const APISERVICES = { apiGroups: ['apiregistration.k8s.io'], resources: ['apiservices'], verbs: ['list', 'watch'] };

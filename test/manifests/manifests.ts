@@ -11,8 +11,20 @@ export const MANIFESTS = join(ROOT, 'manifests');
 /** The text of one file of manifests/. */
 export const manifest = (name: string): string => readFileSync(join(MANIFESTS, name), 'utf8');
 
-/** The files at the top of manifests/. */
-export const manifestFiles = (): readonly string[] => readdirSync(MANIFESTS).filter((name) => name.endsWith('.yaml'));
+/** What an installation is made from, by its place in manifests/. */
+export const OVERLAYS = ['overlays/sqlite', 'overlays/bcs-http', 'overlays/development'] as const;
+export const COMPONENTS = ['components/serving'] as const;
+
+/** The YAML files of a folder of manifests/, without those of folders in it. */
+export const filesOf = (folder: string): readonly string[] => readdirSync(join(MANIFESTS, folder)).filter((name) => name.endsWith('.yaml'));
+
+/** What a kustomization.yaml names, as far as tests look into it. */
+export interface Kustomization {
+  readonly resources?: readonly string[];
+  readonly components?: readonly string[];
+  readonly configMapGenerator?: readonly { readonly files: readonly string[] }[];
+  readonly patches?: readonly { readonly path: string }[];
+}
 
 /** What a file says, read strictly: a duplicate key or a bad indent is an error. */
 export function objectOf<T>(name: string): T {
@@ -33,9 +45,12 @@ export interface Deployment {
       readonly spec: {
         readonly serviceAccountName: string;
         readonly terminationGracePeriodSeconds: number;
+        readonly securityContext: object;
         readonly containers: readonly {
           readonly image: string;
           readonly args: readonly string[];
+          readonly env: readonly { readonly name: string }[];
+          readonly resources: { readonly limits: Readonly<Record<string, string>> };
           readonly startupProbe: Probe;
           readonly livenessProbe: Probe;
           readonly readinessProbe: Probe;
@@ -44,6 +59,8 @@ export interface Deployment {
         readonly volumes: readonly {
           readonly name: string;
           readonly configMap?: { readonly name: string };
+          readonly emptyDir?: { readonly sizeLimit: string } | null;
+          readonly secret?: { readonly secretName: string };
           readonly persistentVolumeClaim?: { readonly claimName: string };
         }[];
       };
@@ -60,7 +77,14 @@ export interface Probe {
 
 export interface ClusterRole {
   readonly metadata: { readonly name: string };
-  readonly rules: readonly { readonly apiGroups?: readonly string[]; readonly resources?: readonly string[]; readonly verbs: readonly string[] }[];
+  readonly rules: readonly PolicyRule[];
+}
+
+export interface PolicyRule {
+  readonly apiGroups?: readonly string[];
+  readonly resources?: readonly string[];
+  readonly nonResourceURLs?: readonly string[];
+  readonly verbs: readonly string[];
 }
 
 /** Every kind that the shipped role lets kubefold list, by the id that configuration and metrics use: `pods`, `deployments.apps`. */

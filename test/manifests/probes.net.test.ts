@@ -6,8 +6,8 @@ import { run } from '../support/spawn.ts';
 import { manifest, objectOf } from './manifests.ts';
 import type { Deployment } from './manifests.ts';
 
-const { listen } = loadConfig({ text: manifest('kubefold.yaml'), file: 'manifests/kubefold.yaml' });
-const container = objectOf<Deployment>('deployment.yaml').spec.template.spec.containers[0];
+const { listen } = loadConfig({ text: manifest('base/kubefold.yaml'), file: 'manifests/base/kubefold.yaml' });
+const container = objectOf<Deployment>('base/deployment.yaml').spec.template.spec.containers[0];
 
 test.each([
   ['startupProbe', '/livez'],

@@ -1,0 +1,111 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { matchesGlob } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ControlPlane } from '../cluster/control-plane.ts';
+import { startControlPlane } from '../cluster/control-plane.ts';
+import { spawn } from '../support/spawn.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { until } from '../support/until.ts';
+import { kindsOf, manifest, MANIFESTS, objectOf, ROOT } from './manifests.ts';
+import type { ClusterRole } from './manifests.ts';
+
+/** The API server's own record of who asked for what, and which rule let it: what the role must give, and what it gives for nothing. */
+
+const NAMESPACE = 'kubefold-system';
+const ACCOUNT = `system:serviceaccount:${NAMESPACE}:kubefold`;
+const role = objectOf<ClusterRole>('base/cluster-role.yaml');
+const dir = tempDir('role');
+
+/** One line of the audit log, as far as it matters here. */
+interface AuditEvent {
+  readonly verb: string;
+  readonly requestURI: string;
+  readonly user: { readonly username: string };
+  readonly objectRef?: { readonly resource?: string; readonly apiGroup?: string; readonly name?: string };
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+let plane: ControlPlane;
+
+beforeAll(async () => {
+  const policy = {
+    apiVersion: 'audit.k8s.io/v1',
+    kind: 'Policy',
+    omitStages: ['RequestReceived'],
+    rules: [{ level: 'Metadata', users: [ACCOUNT] }, { level: 'None' }],
+  };
+  writeFileSync(dir.file('policy.json'), JSON.stringify(policy));
+  plane = await startControlPlane({ apiServerFlags: ['--audit-policy-file', dir.file('policy.json'), '--audit-log-path', dir.file('audit.log')] });
+  await plane.kubectl(['apply', '-k', MANIFESTS, '--server-side']);
+  await plane.kubectl(['create', 'deployment', 'web', '--image=none']);
+  await plane.kubectl(['create', 'ingress', 'web', '--rule=example.com/*=web:80']);
+  await plane.kubectl(['create', 'configmap', 'settings', '--from-literal=key=value']);
+  // What everybody may do anyway must not stand in for a rule of ours.
+  await plane.kubectl(['delete', 'clusterrolebinding', 'system:discovery', 'system:public-info-viewer', 'system:basic-user']);
+});
+
+afterAll(async () => {
+  await plane?.close();
+  dir.remove();
+});
+
+/** What the service account asked for until now. */
+function asked(): readonly AuditEvent[] {
+  if (!existsSync(dir.file('audit.log'))) return [];
+  // The last line may be half written.
+  const lines = readFileSync(dir.file('audit.log'), 'utf8').split('\n').slice(0, -1);
+  return lines.map((line) => JSON.parse(line) as AuditEvent).filter(({ user }) => user.username === ACCOUNT);
+}
+
+const idOf = ({ objectRef }: AuditEvent): string =>
+  objectRef?.apiGroup === undefined ? (objectRef?.resource ?? '') : `${objectRef.resource}.${objectRef.apiGroup}`;
+const decision = ({ annotations = {} }: AuditEvent): string | undefined => annotations['authorization.k8s.io/decision'];
+const reason = ({ annotations = {} }: AuditEvent): string => annotations['authorization.k8s.io/reason'] ?? '';
+
+test('the role is enough, nothing of it is for nothing, and nothing else lets kubefold do what it does', async () => {
+  const kubeconfig = plane.writeKubeconfig('role', await plane.serviceAccountToken(NAMESPACE, 'kubefold'));
+  // With hardly any room for bodies every change is read again by its key: the verb get.
+  writeFileSync(dir.file('kubefold.yaml'), `${manifest('base/kubefold.yaml')}\ncache: { pendingBytes: 1 }\n`);
+  const args = ['run', '--config', dir.file('kubefold.yaml'), '--storage', `sqlite:${dir.file('role.db')}`, '--kubeconfig', kubeconfig];
+  await using child = spawn(process.execPath, ['src/main.ts', ...args, '--listen', '127.0.0.1:0'], { cwd: ROOT, withinMs: 180_000 });
+  const [, url = ''] = await child.printed(/"status":"(http:[^"]+)"/, { on: 'stderr' });
+  await until('the mirror is ready', async () => (await fetch(`${url}/readyz`)).status === 200, { withinMs: 90_000 });
+
+  const granted = kindsOf(role).map(({ group, resource }) => (group === '' ? resource : `${resource}.${group}`));
+  const used = (verb: string): ReadonlySet<string> => new Set(asked().flatMap((event) => (event.verb === verb ? [idOf(event)] : [])));
+  await until('every kind was listed and is watched', () => granted.every((id) => used('list').has(id) && used('watch').has(id)));
+  const touched = ['deployments.apps/web', 'ingresses.networking.k8s.io/web', 'configmaps/settings', 'clusterroles.rbac.authorization.k8s.io/view'];
+  for (const object of [...touched, 'priorityclasses.scheduling.k8s.io/system-node-critical', 'apiservices.apiregistration.k8s.io/v1.apps']) {
+    await plane.kubectl(['annotate', object, 'touched=yes']);
+    const id = object.split('/')[0] ?? '';
+    await until(`${object} was read by its name`, () => used('get').has(id));
+  }
+
+  const events = asked();
+  expect(events.filter((event) => decision(event) !== 'allow').map(({ verb, requestURI }) => `${verb} ${requestURI}`)).toEqual([]);
+  expect(events.filter((event) => !reason(event).includes('ClusterRole "kubefold"')).map(({ requestURI }) => `${requestURI}`)).toEqual([]);
+  for (const verb of ['get', 'list', 'watch'])
+    expect(
+      [...used(verb)].filter((id) => id !== '' && !granted.includes(id)),
+      verb,
+    ).toEqual([]);
+  // This server has the aggregated document of all kinds; the patterns are for those that do not, one document a group.
+  const urls = [...new Set(events.filter(({ objectRef }) => objectRef === undefined).map(({ requestURI }) => requestURI.split('?')[0] ?? ''))];
+  expect(urls.toSorted()).toEqual(['/api', '/apis']);
+  const patterns = role.rules.flatMap(({ nonResourceURLs = [] }) => nonResourceURLs);
+  expect(['/api', '/api/v1', '/apis', '/apis/apps/v1'].map((path) => patterns.filter((pattern) => matchesGlob(path, pattern.replace('*', '**'))))).toEqual(
+    patterns.map((pattern) => [pattern]).toSorted(),
+  );
+  expect((await child.stop(30_000)).code).toBe(0);
+});
+
+test('without the discovery rule nothing begins, and what is missing is named', async () => {
+  const bare = { ...role, rules: role.rules.filter(({ nonResourceURLs }) => nonResourceURLs === undefined) };
+  expect(bare.rules).toHaveLength(role.rules.length - 1);
+  await plane.kubectl(['replace', '-f', '-'], JSON.stringify(bare));
+  const kubeconfig = plane.writeKubeconfig('bare', await plane.serviceAccountToken(NAMESPACE, 'kubefold'));
+  const args = ['run', '--once', '--storage', 'memory:', '--listen', 'off', '--kubeconfig', kubeconfig];
+  await using child = spawn(process.execPath, ['src/main.ts', ...args], { cwd: ROOT, withinMs: 60_000 });
+  const exit = await child.exited;
+  expect([exit.code, exit.stderr]).toEqual([1, expect.stringMatching(/forbidden.*\/apis?\b/s)]);
+});
