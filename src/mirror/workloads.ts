@@ -237,12 +237,13 @@ export class Workloads {
     const { plan, cache } = joined;
     const { clusterName: cluster } = this.#options;
     const rows = (await this.#reader?.list({ cluster, kind: plan.id, limit: ROWS, ...(after === undefined ? {} : { after }) })) ?? [];
-    for (const { key, uid, body } of rows) {
+    for (const { key, uid, revision, body } of rows) {
       const entry = cache.get(key);
       // What is about to be written again is told then.
       if (entry === undefined || entry.gone || entry.uid !== uid || entry.rewrite) continue;
       const owner = ownerIn(plan.kind, body);
-      const filled = owner === null ? null : this.#owners.fill(plan.id, key, owner, readWorkload(body) ?? UNTOLD);
+      const filled =
+        owner === null ? null : this.#owners.fill({ kind: plan.id, key, isCurrent: entry.revision === revision }, owner, readWorkload(body) ?? UNTOLD);
       if (filled === null) continue;
       if (filled.missing !== null) this.#lookUps.request(filled.missing);
       else if (filled.isOutdated) this.#renew([{ kind: plan.id, key }]);

@@ -108,13 +108,19 @@ export class Owners {
   }
 
   /**
-   * A row of an object says who its owner was and what was given for it. What was seen or given in this process is newer. Returns what is known now; null
-   * when it was not news.
+   * A row of an object says who its owner was and what was given for it. What was seen or given in this process is newer; so of an object that has changed
+   * since (not `isCurrent`) nobody learns an owner here. Returns what is known now; null when it was not news.
    */
-  fill(kind: KindId, key: ObjectKey, ref: OwnerRef, given: NonNullable<Follower['given']>): (Top & { readonly isOutdated: boolean }) | null {
+  fill(
+    { kind, key, isCurrent }: Followed & { readonly isCurrent: boolean },
+    ref: OwnerRef,
+    given: NonNullable<Follower['given']>,
+  ): (Top & { readonly isOutdated: boolean }) | null {
     let follower = this.#followers.get(kind)?.get(key);
-    if (follower === undefined) follower = this.#name({ kind, key, ref, given, waits: false });
-    else if (follower.given !== null || follower.ref.uid !== ref.uid) return null;
+    if (follower === undefined) {
+      if (!isCurrent) return null;
+      follower = this.#name({ kind, key, ref, given, waits: false });
+    } else if (follower.given !== null || follower.ref.uid !== ref.uid) return null;
     follower.given = given;
     const top = this.#topOf(follower);
     return { ...top, isOutdated: isOutdated(follower, top) };

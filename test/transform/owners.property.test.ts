@@ -73,7 +73,7 @@ class World {
     for (const [key, { top, ref }] of this.rows) {
       if (this.dirty.has(key)) continue;
       const [kind = '', name = ''] = top.split('/');
-      const filled = this.owners.fill('pods', key, ref, { kind, name });
+      const filled = this.owners.fill({ kind: 'pods', key, isCurrent: true }, ref, { kind, name });
       if (filled?.isOutdated) this.dirty.add(key);
       if (filled !== null && filled.missing !== null) this.learn(filled.missing.ref.uid, this.#lookUp(filled.missing.ref.uid));
     }
@@ -177,7 +177,7 @@ describe('owners', () => {
 
   test('an owner that is not there is the end of what is known, and takes nothing back', () => {
     const owners = new Owners({ mostIdle: 10 });
-    owners.fill('pods', pod, first, { kind: 'K3', name: 'n3' });
+    owners.fill({ kind: 'pods', key: pod, isCurrent: true }, first, { kind: 'K3', name: 'n3' });
     expect(names(owners.learn(first.uid, 'absent').outdated)).toEqual([]);
     expect(shown(owners.give('pods', pod))).toBe('K3/n3');
     owners.follow('pods', keyOf(1), first);
@@ -213,10 +213,24 @@ describe('owners', () => {
 
   test('a row that says nothing is outdated as soon as anything can be said, also when the chain is not known to its end', () => {
     const owners = new Owners({ mostIdle: 10 });
-    expect(owners.fill('pods', pod, first, { kind: '', name: '' })).toMatchObject({ isOutdated: true, missing: { ref: first } });
+    expect(owners.fill({ kind: 'pods', key: pod, isCurrent: true }, first, { kind: '', name: '' })).toMatchObject({
+      isOutdated: true,
+      missing: { ref: first },
+    });
     expect(names(owners.release(first.uid))).toEqual([`pods ${pod}`]);
     expect(shown(owners.give('pods', pod))).toBe('K1/n1');
     expect(names(owners.release(first.uid))).toEqual([]);
+  });
+
+  test('a row that is older than its object tells what was given, and never who the owner is: the object may have none any more', () => {
+    const owners = new Owners({ mostIdle: 10 });
+    const row = { kind: 'pods', key: pod, isCurrent: false };
+    owners.follow('pods', pod, first);
+    owners.follow('pods', pod, null);
+    expect([owners.fill(row, first, { kind: 'K1', name: 'n1' }), owners.top('pods', pod)]).toEqual([null, null]);
+    owners.follow('pods', pod, second);
+    expect([owners.fill(row, first, { kind: 'K1', name: 'n1' }), owners.top('pods', pod)?.ref]).toEqual([null, second]);
+    expect(owners.fill(row, second, { kind: 'K2', name: 'n2' })).toMatchObject({ isOutdated: false, ref: second });
   });
 
   test('a kind of which nobody asks any more needs no link', () => {

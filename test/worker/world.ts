@@ -11,6 +11,7 @@ import { createWorkQueue, type ObservedQueue } from '../../src/queue/work-queue.
 import { StorageGate } from '../../src/worker/gate.ts';
 import { Parked } from '../../src/worker/parked.ts';
 import { WorkerPool } from '../../src/worker/pool.ts';
+import type { WorkloadsOfKind } from '../../src/worker/write-of.ts';
 import { FaultyStorage } from '../mirror/faulty-storage.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
@@ -41,6 +42,7 @@ export class World {
   readonly readAgain: ObjectKey[] = [];
   readonly contested: ObjectMeta[] = [];
   isCrowded = false;
+  workloads: WorkloadsOfKind = { of: () => null, settled: () => {} };
   onSettled = (): void => {};
 
   constructor(workers = 2, batchLimit = 100, { clock = new ManualClock(), storage = new FaultyStorage(clock, batchLimit), ...parts }: Partial<Shared> = {}) {
@@ -68,6 +70,7 @@ export class World {
       },
       writeTimes: this.writeTimes,
       onContested: (refused) => void this.contested.push(refused),
+      workloads: { of: (key, mayWait) => this.workloads.of(key, mayWait), settled: (key) => this.workloads.settled(key) },
       readAgain: (key) => void this.readAgain.push(key),
       isCrowded: () => this.isCrowded,
       records: () => [],
@@ -75,9 +78,9 @@ export class World {
     this.workers.resize(workers);
   }
 
-  put(name: string, revision: number, uid = name, priority = LIVE, content: string | null = null): void {
+  put(name: string, revision: number, uid = name, priority = LIVE, content: string | null = null, text = `${uid}@${revision}`): void {
     const key = objectKey('ns', name);
-    const bytes = Buffer.from(`${uid}@${revision}`);
+    const bytes = Buffer.from(text);
     const source = { size: bytes.length, copyTo: (target: Uint8Array, at: number) => target.set(bytes, at) };
     const verdict = this.cache.see(this.cache.scope(''), { key, uid, revision: String(revision) }, this.clock.now(), content, () => this.bodies.store(source));
     if (isDirty(verdict)) this.queue.add(key, priority);
