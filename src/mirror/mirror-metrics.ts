@@ -1,13 +1,49 @@
 import type { Auditor } from '../audit/auditor.ts';
+import type { Clock } from '../kit/clock.ts';
+import { copyAge, isReady, type MirrorStatus, silence } from '../model/status.ts';
 import type { StorageGate } from '../worker/gate.ts';
 import type { Metrics } from './metrics.ts';
+import { showProcess } from './process-metrics.ts';
 import type { Workloads } from './workloads.ts';
 
-/** What is told of all kinds together. */
+/** What is told of all kinds together, and of the process. */
 export function showMirror(
   metrics: Metrics,
-  { gate, auditor, workloads }: { readonly gate: StorageGate; readonly auditor: Auditor; readonly workloads: Workloads },
+  parts: {
+    readonly gate: Pick<StorageGate, 'isOpen'>;
+    readonly auditor: Pick<Auditor, 'status'>;
+    readonly workloads: Pick<Workloads, 'show'>;
+    readonly clock: Pick<Clock, 'now'>;
+    readonly mirror: { readonly refusedConfig: string | null; status(): MirrorStatus };
+  },
 ): void {
+  const { gate, auditor, workloads, mirror, clock } = parts;
+  metrics.gauge('kubefold_ready', 'Whether every kind that rules ask for is complete and durable, except what is parked: what /readyz says', () =>
+    isReady(mirror.status()) ? 1 : 0,
+  );
+  const age = 'kubefold_copy_age_seconds';
+  metrics.computed({
+    name: age,
+    help: 'How old the copy may be, as its oldest kind is; 0 while it is current, none before the first sync is durable',
+    type: 'gauge',
+    read: () => {
+      const ms = copyAge(mirror.status());
+      return ms === null ? [] : [{ metricName: age, labels: {}, value: ms / 1000 }];
+    },
+  });
+  const silent = 'kubefold_silence_seconds';
+  metrics.computed({
+    name: silent,
+    help: 'How long ago the API server was heard last, for whichever kind: a quiet cluster is heard every minute or two; none before the first answer',
+    type: 'gauge',
+    read: () => {
+      const ms = silence(mirror.status());
+      return ms === null ? [] : [{ metricName: silent, labels: {}, value: ms / 1000 }];
+    },
+  });
+  metrics.gauge('kubefold_config_refused', 'Whether the newest version of the configuration file is refused, and an older one in use', () =>
+    mirror.refusedConfig === null ? 0 : 1,
+  );
   metrics.gauge('kubefold_storage_breaker_open', 'Whether storage is held to be away: changes wait until it takes writes', () => (gate.isOpen ? 1 : 0));
   metrics.gauge(
     'kubefold_audit_finished_timestamp_seconds',
@@ -15,4 +51,5 @@ export function showMirror(
     () => (auditor.status().last?.finishedAt ?? 0) / 1000,
   );
   workloads.show(metrics);
+  showProcess(metrics, clock);
 }

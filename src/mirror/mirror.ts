@@ -98,7 +98,7 @@ export class Mirror {
       secretKey: () => this.#secretKey,
       countsOf: (id) => this.metrics.forKind(id),
     });
-    showMirror(this.metrics, { gate: this.#gate, auditor: this.#auditor, workloads: this.#workloads });
+    showMirror(this.metrics, { gate: this.#gate, auditor: this.#auditor, workloads: this.#workloads, mirror: this, clock: options.clock });
   }
 
   /** Mirrors until `signal` aborts, then writes what is dirty until `hurry` aborts. Storage must be open. */
@@ -145,7 +145,9 @@ export class Mirror {
 
   /** Whether every kind that rules ask for is complete and durable, except what is parked. Cheap enough to be asked many times a second. */
   isReady(): boolean {
-    return this.#phase === 'running' && this.#unreconciled === null && [...this.#kinds.values()].every(({ mirror }) => isComplete(mirror));
+    return (
+      this.#phase === 'running' && this.#unreconciled === null && this.#workloads.isSettled && this.#kinds.values().every(({ mirror }) => isComplete(mirror))
+    );
   }
 
   status(): MirrorStatus {
