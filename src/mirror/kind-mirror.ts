@@ -242,6 +242,11 @@ export class KindMirror {
     return this.queue.length + this.queue.held + this.queue.waiting + this.#refill.waiting + this.#secondLook.waiting;
   }
 
+  /** Whether rows name the owners of now; only asked of a run that ends once the copy is exact. */
+  get isSettled(): boolean {
+    return this.#workloads?.isSettled() ?? true;
+  }
+
   /** Whether it went on from rows that an earlier process wrote, without a list. */
   get hasResumed(): boolean {
     return this.#hasResumed;

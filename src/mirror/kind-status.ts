@@ -5,8 +5,8 @@ import type { KindGauges } from './metrics.ts';
 import { watermarkLag } from './lag.ts';
 
 /** Whether every object of the first lists is durable, or parked: the rows are all of the kind that storage takes. */
-export function isComplete({ cache }: KindMirror): boolean {
-  return cache.scopes.every((scope) => scope.isDone);
+export function isComplete({ cache, isSettled }: KindMirror): boolean {
+  return isSettled && cache.scopes.every((scope) => scope.isDone);
 }
 
 /** Reads the state of one kind off its parts. */

@@ -145,9 +145,7 @@ export class Mirror {
 
   /** Whether every kind that rules ask for is complete and durable, except what is parked. Cheap enough to be asked many times a second. */
   isReady(): boolean {
-    return (
-      this.#phase === 'running' && this.#unreconciled === null && this.#workloads.isSettled && this.#kinds.values().every(({ mirror }) => isComplete(mirror))
-    );
+    return this.#phase === 'running' && this.#unreconciled === null && [...this.#kinds.values()].every(({ mirror }) => isComplete(mirror));
   }
 
   status(): MirrorStatus {

@@ -86,6 +86,12 @@ export class OwnerLookUps {
     return this.#wanted.size;
   }
 
+  /** Whether an answer is still worth waiting for. */
+  get isAsking(): boolean {
+    const now = this.#options.clock.now();
+    return [...this.#wanted.values()].some(({ missing, since, patienceMs }) => since + patienceMs > now && !this.#isRefused(groupKind(missing)));
+  }
+
   /** Asks for an owner. Returns how many ms are worth waiting for it; 0 when it was waited for long enough, or will not come. */
   request(missing: Missing): number {
     const { clock } = this.#options;

@@ -35,6 +35,8 @@ export interface WorkloadsOptions {
   readonly cluster: Cluster;
   /** The copy, to read what was written before this process. Without one nothing of that is noticed until an object changes. */
   readonly reader?: StorageReader | { readonly why: string } | undefined;
+  /** The run ends once the copy is exact. */
+  readonly listsFirst?: boolean | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -53,6 +55,11 @@ export interface KindWorkloads extends WorkloadsOfKind {
   gone(key: ObjectKey): void;
   /** The cache knows the rows of an earlier process. */
   loaded(): void;
+  /**
+   * Whether what earlier processes wrote was held against its owners of now, and is written again where it must be. Only asked of a run that ends once the
+   * copy is exact: any other goes on with it while it is ready.
+   */
+  isSettled(): boolean;
   end(): void;
 }
 
@@ -74,6 +81,8 @@ export class Workloads {
   #planned: ReadonlySet<KindId> = new Set();
   #isAsked = false;
   #renewed = 0;
+  /** Renewals that the end of the run waits for. */
+  #owed: { readonly cache: ObjectCache; readonly key: ObjectKey }[] = [];
 
   constructor(options: WorkloadsOptions) {
     const { reader } = options;
@@ -138,6 +147,7 @@ export class Workloads {
         this.#unread.set(joined, undefined);
         this.#alarm.set(0);
       },
+      isSettled: () => !annotateWorkload || this.#isSettled(),
       end: () => {
         this.#unread.delete(joined);
         owners.drop(id);
@@ -168,6 +178,12 @@ export class Workloads {
     });
   }
 
+  #isSettled(): boolean {
+    if (this.#options.listsFirst !== true) return true;
+    this.#owed = this.#owed.filter(({ cache, key }) => (cache.get(key)?.pending ?? null) !== null);
+    return this.#unread.size === 0 && this.#owed.length === 0 && !this.#lookUps.isAsking;
+  }
+
   #learn(uid: string, link: Link): void {
     const learned: Learned = this.#owners.learn(uid, link);
     this.#lookUps.known(uid);
@@ -185,6 +201,7 @@ export class Workloads {
       // Also one that waits already: a write of it that is under way, and names the old one, must not settle it.
       if (!joined.cache.renew(key, now)) continue;
       if (!waits) this.#renewed++;
+      if (this.#options.listsFirst === true) this.#owed.push({ cache: joined.cache, key });
       joined.queue.add(key, BACKGROUND);
     }
   }

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Hollow, startHollow } from '../../src/hollow/server.ts';
 import { kubefold } from '../commands/kubefold.ts';
 import { until } from '../support/until.ts';
+import { Copy } from './copy.ts';
 import { adopt, belong, create, createJobKinds, remove, withoutWorkload, workloads } from './support/owned.ts';
 import { CRDS, widgetCrd } from './support/widgets.ts';
 import { TestMirror, type TestMirrorOptions } from './test-mirror.ts';
@@ -267,6 +268,18 @@ test('audit: rows with their annotations are no drift, and any other difference 
   await belong(mirror.copy, { 'web-1-0': 'ReplicaSet/web-1', 'web-1-1': 'ReplicaSet/web-1', 'web-1-2': 'ReplicaSet/web-1', free: 'none' });
   expect(await audited(mirror)).toBe(0);
 });
+
+test('run --once ends when rows of an earlier run name the owners of now, too', async () => {
+  deployment('web', 3);
+  const mirror = await start();
+  await mirror.stop();
+  adopt(hollow, 'ReplicaSet/web-1', null);
+  writeFileSync(mirror.dir.file('once.yaml'), JSON.stringify({ ...ALL, storage: { url: `sqlite:${mirror.file}` }, listen: 'off' }));
+  const flags = ['--config', mirror.dir.file('once.yaml'), '--kubeconfig', mirror.dir.file('kubeconfig')];
+  expect(await kubefold(['run', '--once', ...flags], { withinMs: 30_000 })).toMatchObject({ code: 0 });
+  using copy = new Copy(mirror.file);
+  expect(workloads(copy)).toEqual({ 'web-1-0': 'ReplicaSet/web-1', 'web-1-1': 'ReplicaSet/web-1', 'web-1-2': 'ReplicaSet/web-1' });
+}, 60_000);
 
 test('verify: equal beside a mirror that annotates; a changed label is found', async () => {
   deployment('web', 3);
