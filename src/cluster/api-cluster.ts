@@ -1,9 +1,9 @@
 import type { Clock } from '../kit/clock.ts';
 import { Semaphore } from '../kit/semaphore.ts';
 import type { RateLimit } from '../limit/limit.ts';
-import { nameOf, type ObjectKey } from '../model/key.ts';
+import { nameOf, objectKey, type ObjectKey } from '../model/key.ts';
 import type { Kind, Scope } from '../model/kind.ts';
-import type { ChunkSink, Cluster, Discovery, ListQuery, WatchQuery } from './cluster.ts';
+import type { ChunkSink, Cluster, Discovery, LeasePlace, LeaseStore, ListQuery, WatchQuery } from './cluster.ts';
 import type { Credentials } from './credentials.ts';
 import { discover } from './discovery.ts';
 import { HttpClient, type HttpRequest } from './http.ts';
@@ -30,11 +30,24 @@ const DEFAULT_SLOTS = 8;
 const JSON_TYPE = 'application/json';
 
 /** The real cluster behind an API server. Opens nothing until the first call. */
-export function createCluster(options: ClusterOptions): Cluster {
+export function createCluster(options: ClusterOptions): Cluster & LeaseStore {
   return new ApiCluster(options);
 }
 
-class ApiCluster implements Cluster {
+const LEASES: Kind = {
+  group: 'coordination.k8s.io',
+  version: 'v1',
+  resource: 'leases',
+  kind: 'Lease',
+  namespaced: true,
+  singular: 'lease',
+  shortNames: [],
+  categories: [],
+};
+/** The server ends the watch by itself after so long. */
+const LEASE_WATCH_SECONDS = 600;
+
+class ApiCluster implements Cluster, LeaseStore {
   readonly address: string;
   readonly #http: HttpClient;
   readonly #rate: RateLimit | null;
@@ -95,8 +108,32 @@ class ApiCluster implements Cluster {
     }
   }
 
+  getLease(place: LeasePlace, signal: AbortSignal): Promise<unknown> {
+    return this.#lease({ path: leasePath(place), accept: JSON_TYPE, signal }).catch((cause: unknown) => {
+      if (cause instanceof RefusedError && cause.refusal.missingObject === place.name) return null;
+      throw cause instanceof RefusedError ? cause.refusal.error : cause;
+    });
+  }
+
+  createLease({ namespace }: LeasePlace, lease: object, signal: AbortSignal): Promise<unknown> {
+    return unwrapped(this.#lease({ path: collectionPath(LEASES, namespace), accept: JSON_TYPE, signal, method: 'POST', body: JSON.stringify(lease) }));
+  }
+
+  updateLease(place: LeasePlace, lease: object, signal: AbortSignal): Promise<unknown> {
+    return unwrapped(this.#lease({ path: leasePath(place), accept: JSON_TYPE, signal, method: 'PUT', body: JSON.stringify(lease) }));
+  }
+
+  watchLease({ namespace, name }: LeasePlace, onChange: () => void, signal: AbortSignal): Promise<void> {
+    const query = watchQuery({ resourceVersion: '', timeoutSeconds: LEASE_WATCH_SECONDS, fieldSelector: `metadata.name=${name}` });
+    return unwrapped(this.#http.stream({ path: collectionPath(LEASES, namespace) + query, accept: JSON_TYPE, signal, isWatch: true }, onChange));
+  }
+
   close(): Promise<void> {
     return this.#http.close();
+  }
+
+  async #lease(request: HttpRequest): Promise<unknown> {
+    return JSON.parse((await this.#http.body(request)).toString('utf8'));
   }
 
   #read(request: HttpRequest): Promise<Buffer> {
@@ -105,6 +142,10 @@ class ApiCluster implements Cluster {
       return await this.#http.body(request);
     }, request.signal);
   }
+}
+
+function leasePath({ namespace, name }: LeasePlace): string {
+  return objectPath(LEASES, objectKey(namespace, name));
 }
 
 /** Outside of this room a refusal is its ApiError. */

@@ -55,3 +55,22 @@ export interface Cluster {
   identity(signal: AbortSignal): Promise<string | null>;
   close(): Promise<void>;
 }
+
+/** Where a Lease is. */
+export interface LeasePlace {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/**
+ * The Lease over which replicas elect, as JSON that was parsed. Throws as Cluster does; an update whose resourceVersion is not the newest, and a create of what is
+ * there already, is an ApiError with status 409. Neither budgets of requests nor lists of the mirror hold these calls up.
+ */
+export interface LeaseStore {
+  /** Null when there is none. */
+  getLease(place: LeasePlace, signal: AbortSignal): Promise<unknown>;
+  createLease(place: LeasePlace, lease: object, signal: AbortSignal): Promise<unknown>;
+  updateLease(place: LeasePlace, lease: object, signal: AbortSignal): Promise<unknown>;
+  /** Calls `onChange` for every change, and for what there is at the start. Resolves when the server ends the watch. */
+  watchLease(place: LeasePlace, onChange: () => void, signal: AbortSignal): Promise<void>;
+}
