@@ -39,7 +39,7 @@ async function become(expected: Readonly<Record<string, number>>): Promise<void>
   });
 }
 
-test('pods in the storage of bcs-k8s-watch name their top workload without a rule, once each, and again when an owner changes (weakness 34)', async () => {
+test('pods in the storage of bcs-k8s-watch name their top workload without a rule, once each, and again when an owner changes (4.1 #34)', async () => {
   const mirror = await world.mirror(KINDS);
   await mirror.ready();
   expect([await told(), puts()]).toEqual([{ 'Deployment/web': PODS, none: 1 }, PODS + 1]);
