@@ -7,6 +7,7 @@ import type { IndexRow, ParkedRow } from '../storage/storage.ts';
 import { Entry, type KnownObject, NONE } from './entry.ts';
 import type { Position } from './positions.ts';
 import { ScopeState } from './scope.ts';
+import { AHEAD, meeting, STRANGER } from './takeover.ts';
 
 /** What a delivery meant. The first three need a write: the caller queues the key. `older` ones came from a server that lags behind. */
 export type Verdict = 'added' | 'modified' | 'deleted' | 'clean' | 'older';
@@ -106,7 +107,109 @@ export class ObjectCache implements CacheReader {
     const state = this.scopeOf(row.key);
     state.objects++;
     if (entry.rewrite) state.rewrites++;
-    if (state.newestLoaded === null || compareRevisions(row.revision, state.newestLoaded.revision) > 0) state.newestLoaded = row;
+    noteNewest(state, row);
+  }
+
+  /** Standing by: another process writes, so the newest change of a key is what may not be durable. `now` is when it came. */
+  restamp(key: ObjectKey, now: number): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined || entry.pending === null) return;
+    const state = this.scopeOf(key);
+    state.positions.close(entry.pending);
+    entry.pending = state.positions.open(state.complete ? state.progress : null, now);
+  }
+
+  /**
+   * Standing by: changes from before `bodiesBefore` need their body no more, the one that leads has written them; and what is gone since before
+   * `goneBefore` need not be known. Both by the monotonic clock. What is wrong about that is found at the takeover, and read again.
+   */
+  rest(bodiesBefore: number, goneBefore: number): void {
+    for (const [key, entry] of this.#entries) {
+      const at = entry.pending?.at ?? Number.NEGATIVE_INFINITY;
+      if (entry.gone && at < goneBefore) this.forget(key);
+      else if (entry.body !== null && at < bodiesBefore) this.letGo(key);
+    }
+  }
+
+  /** Standing by: nothing is known of the key any more. What storage holds of it is met as a stranger at the takeover. */
+  forget(key: ObjectKey): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    const state = this.scopeOf(key);
+    entry.body?.release();
+    if (entry.pending !== null) state.positions.close(entry.pending);
+    if (!entry.gone) state.objects--;
+    this.#entries.delete(key);
+  }
+
+  /** Takes in a row of the former leader, once nobody else writes. To be called for every row, then takenOver(); a row that is met again is the same. */
+  meet(row: IndexRow): void {
+    const state = this.scopeOf(row.key);
+    const known = this.#entries.get(row.key);
+    const verdict = state === this.#outside || state.progress === null ? 'stranger' : meeting(row, known, state.progress);
+    if (known === undefined) {
+      this.load(row, 'keep');
+      const loaded = this.#entries.get(row.key);
+      if (loaded !== undefined) loaded.mark = STRANGER;
+      return;
+    }
+    known.storedUid = row.uid;
+    if (verdict === 'foreign') known.regressed = true;
+    if (verdict === 'ahead') {
+      if (known.gone) state.objects++;
+      known.gone = false;
+      known.uid = row.uid;
+      known.revision = row.revision;
+      known.content = null;
+      known.mark = AHEAD;
+      noteNewest(state, row);
+    }
+    if (verdict !== 'same' && verdict !== 'ahead') return;
+    known.settled = row.revision;
+    this.letGo(row.key);
+    if (known.pending !== null) state.positions.close(known.pending);
+    known.pending = null;
+  }
+
+  /** Takes in what was recorded as refused, after the rows were met. What is known of its key is tried anyhow; of a key that is not known, only the record may be there. */
+  meetParked(row: Pick<ParkedRow, 'key' | 'uid' | 'revision'>): void {
+    if (this.#entries.has(row.key)) return;
+    this.loadParked(row);
+    const entry = this.#entries.get(row.key);
+    if (entry !== undefined) entry.mark = STRANGER;
+  }
+
+  /**
+   * Every row was met. What the cache knows of a scope and no row holds is dirty as of the watermark on record, up to which everything is durable; strangers are gone when
+   * everything up to their revision was delivered. Returns the keys that are now dirty.
+   */
+  takenOver(watermarks: ReadonlyMap<Scope, Revision>, now: number, fence: Fence): ObjectKey[] {
+    // All at once: positions must be in the order of history, and changes that came while rows were read are behind the watermark as well.
+    for (const [key, entry] of this.#entries) {
+      if (entry.pending === null) continue;
+      const state = this.scopeOf(key);
+      state.positions.close(entry.pending);
+      entry.pending = state.positions.open(olderOf(watermarks.get(state.scope) ?? null, state.progress), entry.pending.at);
+    }
+    for (const state of this.#scopes.values()) {
+      const { progress } = state;
+      const absent: ObjectKey[] = [];
+      for (const [key, entry] of this.#entries) {
+        if (entry.mark !== STRANGER || entry.gone || this.scopeOf(key) !== state || progress === null) continue;
+        if (compareRevisions(entry.revision, progress) > 0) continue;
+        // It went at some time behind the watermark, and a restart must see it go again.
+        entry.pending ??= state.positions.open(olderOf(watermarks.get(state.scope) ?? null, progress), now);
+        absent.push(key);
+      }
+      this.#drop(state, absent, now, fence);
+    }
+    return [...this.#entries].filter(([, entry]) => entry.pending !== null && !entry.held).map(([key]) => key);
+  }
+
+  /** Whether rows were met that are ahead of what was delivered, and nothing has been heard of one of them since. */
+  isUnheard(state: ScopeState): boolean {
+    for (const [key, { mark, gone }] of this.#entries) if ((mark === STRANGER || mark === AHEAD) && !gone && this.scopeOf(key) === state) return true;
+    return false;
   }
 
   /** Rows taken in by load() that no scope covers. Returns those that are now dirty, to be deleted: all, or none when the fence holds them. */
@@ -562,6 +665,14 @@ export class ObjectCache implements CacheReader {
     entry.pending ??= state.positions.open(state.complete ? state.progress : null, now);
     state.objects--;
   }
+}
+
+function noteNewest(state: ScopeState, row: IndexRow): void {
+  if (state.newestLoaded === null || compareRevisions(row.revision, state.newestLoaded.revision) > 0) state.newestLoaded = row;
+}
+
+function olderOf(a: Revision | null, b: Revision | null): Revision | null {
+  return a === null || b === null ? null : compareRevisions(a, b) < 0 ? a : b;
 }
 
 /** Whether the entry is in the state that was taken; revisions of two histories may be equal, uids are not. */

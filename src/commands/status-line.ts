@@ -1,5 +1,5 @@
 import { copyAge, type MirrorStatus, silence } from '../model/status.ts';
-import { ageText, seconds, storageTrouble } from '../web/readiness.ts';
+import { ageText, leaderText, seconds, storageTrouble } from '../web/readiness.ts';
 
 /** Some kind is heard every few seconds, if only by its bookmark; a longer silence is worth a word before it makes the copy old. */
 const SILENCE_WORTH_SAYING_MS = 20_000;
@@ -28,6 +28,8 @@ export function statusLine(status: MirrorStatus, changesPerSecond: number): stri
       const waiting = unsettled === 0 ? '' : ` · ${count(unsettled)} to write`;
       return `${ageText(copyAge(status))} · ${kinds.length} ${kinds.length === 1 ? 'kind' : 'kinds'} · ${count(objects)} objects · ${count(changesPerSecond)} changes/s${waiting}${silent}${parked === 0 ? '' : ` · ${parked} parked`}${held === 0 ? '' : ` · ${count(held)} deletions held: kubefold confirm`}${trouble}${error}`;
     }
+    case 'standby':
+      return `standby${leaderText(status)} · ${kinds.length} kinds · ${count(objects)} objects known · ${count(changesPerSecond)} changes/s${silent}${trouble}${error}`;
     case 'stopping':
       return `stopping · ${count(unsettled)} to write`;
     default:

@@ -48,3 +48,11 @@ export interface KindPlan {
   /** Equal exactly when the same objects are stored with the same content: a difference means that the kind must be listed again. */
   readonly fingerprint: string;
 }
+
+/** As list and watch ask for them. */
+export function selectorsOf(plan: Pick<KindPlan, 'labelSelector' | 'fieldSelector'>): {
+  readonly labelSelector: string | undefined;
+  readonly fieldSelector: string | undefined;
+} {
+  return { labelSelector: plan.labelSelector ?? undefined, fieldSelector: plan.fieldSelector ?? undefined };
+}

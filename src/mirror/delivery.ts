@@ -66,6 +66,8 @@ export interface DeliveryParts {
   /** Learns owners from what is delivered. */
   readonly workloads: Pick<KindWorkloads, 'seen' | 'gone'> | null;
   readonly onStatus: (state: ScopeState, status: ReflectorStatus) => void;
+  /** Whether another process writes: nothing is queued, and what lists bring has long been written. */
+  readonly isStandby: () => boolean;
   /** The server has begun to answer a list. */
   readonly onListing: (state: ScopeState) => void;
 }
@@ -79,7 +81,8 @@ export class Delivery {
   readonly #timers = new Set<() => void>();
   /** What #store takes in: one function for all objects, instead of one for each. Set during a delivery only. */
   #source: ByteSource = NO_BYTES;
-  readonly #store = (): Body | null => this.#parts.pool.store(this.#source);
+  readonly #store = (): Body | null => (this.#isBodiless ? null : this.#parts.pool.store(this.#source));
+  #isBodiless = false;
 
   constructor(parts: DeliveryParts) {
     this.#parts = parts;
@@ -140,6 +143,7 @@ export class Delivery {
       },
       object: (object, from) => {
         if (from === 'list') listed++;
+        this.#isBodiless = from === 'list' && this.#parts.isStandby();
         try {
           // After the first list a list brings what a watch missed: changes as live as any (PQ-S2, CT-T19).
           this.#deliver(state, object, from === 'list' && !state.complete ? BACKGROUND : LIVE);
@@ -222,6 +226,7 @@ export class Delivery {
   seen(object: RawObject): void {
     const { cache, clock } = this.#parts;
     this.#now = clock.now();
+    this.#isBodiless = false;
     this.#deliver(cache.scopeOf(objectKey(object.namespace, object.name)), object, LIVE);
   }
 
@@ -265,10 +270,10 @@ export class Delivery {
 
   /** Remembers when a change that waits to be written here was written there. */
   #sample(object: RawObject, order: WriteOrder): void {
-    const { cache, clock, writeTimes } = this.#parts;
+    const { cache, clock, writeTimes, isStandby } = this.#parts;
     const key = objectKey(object.namespace, object.name);
     const known = cache.get(key);
-    if (known === undefined || known.pending === null || known.gone || known.revision !== object.revision) return;
+    if (isStandby() || known === undefined || known.pending === null || known.gone || known.revision !== object.revision) return;
     const at = object.writtenAt();
     if (at !== null && order.fits(at, clock.wall())) writeTimes.note(key, object.revision, at);
   }
@@ -277,7 +282,8 @@ export class Delivery {
     if (!isDirty(verdict)) return;
     if (verdict === 'deleted') this.#parts.workloads?.gone(key);
     if (verdict === 'added' || verdict === 'modified' || verdict === 'deleted') this.#parts.metrics.changes[verdict].inc();
-    this.#parts.queue.add(key, priority);
+    if (this.#parts.isStandby()) this.#parts.cache.restamp(key, this.#now);
+    else this.#parts.queue.add(key, priority);
     this.#parts.onChange();
   }
 }

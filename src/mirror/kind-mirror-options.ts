@@ -9,6 +9,7 @@ import type { StorageGate } from '../worker/gate.ts';
 import type { FenceRule } from './fence.ts';
 import type { HistoryMark } from './history-guard.ts';
 import type { KindMetrics } from './metrics.ts';
+import type { Tenure } from './tenure.ts';
 import type { Workloads } from './workloads.ts';
 
 export interface KindMirrorOptions {
@@ -17,6 +18,8 @@ export interface KindMirrorOptions {
   readonly storage: Storage;
   /** The door of storage, one for all kinds. Absent: one of its own, for a kind that is alone. */
   readonly gate?: StorageGate;
+  /** Whether this process writes, or stands by for another one that does. Absent: it writes. */
+  readonly tenure?: Tenure | undefined;
   readonly pool: SlabPool;
   readonly secretKey: Uint8Array;
   /** Begin with whole lists, whatever is on record: only a list says when all of it was seen. For a run that ends once the copy is exact. */

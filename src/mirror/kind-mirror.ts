@@ -3,14 +3,14 @@ import { ObjectCache } from '../cache/object-cache.ts';
 import type { RowOrigin, ScopeState } from '../cache/scope.ts';
 import { WriteTimes } from '../cache/write-times.ts';
 import type { ListQuery } from '../cluster/cluster.ts';
-import type { KindPlan } from '../config/plan.ts';
+import { type KindPlan, selectorsOf } from '../config/plan.ts';
 import { ListReader } from '../json/list-reader.ts';
 import type { Logger } from '../kit/log.ts';
 import { untilAborted } from '../kit/within.ts';
 import { messageOf } from '../model/errors.ts';
 import { apiVersionOf, kindId, type Kind, type Scope } from '../model/kind.ts';
 import type { Revision } from '../model/revision.ts';
-import { BACKGROUND } from '../queue/queue.ts';
+import { BACKGROUND, LIVE } from '../queue/queue.ts';
 import { createWorkQueue, type ObservedQueue } from '../queue/work-queue.ts';
 import type { ReflectorStatus } from '../reflector/reflector.ts';
 import { createReflector, type Reflector } from '../reflector/shell.ts';
@@ -22,14 +22,17 @@ import { WorkerPool } from '../worker/pool.ts';
 import { Refill } from '../worker/refill.ts';
 import { auditedKind } from './audited.ts';
 import { Delivery, LIST_SHARE } from './delivery.ts';
-import { readForms, storedForm } from './forms.ts';
+import { storedForm } from './forms.ts';
 import { HeldDeletions } from './held.ts';
 import { rowsAsOf } from './lag.ts';
 import type { KindMirrorOptions } from './kind-mirror-options.ts';
 import { isAheadOfItsObject } from './newest-row.ts';
 import { beginningOf, rulesOf } from './resume.ts';
 import { scanObject } from './scan-object.ts';
+import { ScopeStatuses } from './scope-statuses.ts';
 import { SecondLook } from './second-look.ts';
+import { loadRows, retireRecords } from './stored-rows.ts';
+import { listUnheard, Standby } from './takeover.ts';
 import type { KindWorkloads } from './workloads.ts';
 
 const HISTORY_WENT_BACK = { list: 'regressed', why: 'the newest row is newer than its object: the history of the cluster went back' } as const;
@@ -55,9 +58,9 @@ export class KindMirror {
   readonly #workloads: KindWorkloads | null;
   readonly #reflectors = new Map<Scope, Reflector>();
   readonly #delivery: Delivery;
-  readonly #status = new Map<Scope, ReflectorStatus>();
-  /** What a scope that waits is trying just now. */
-  readonly #trials = new Map<Scope, ReflectorStatus>();
+  readonly #statuses = new ScopeStatuses();
+  /** Null once this process writes. */
+  #standby: Standby | null = null;
   readonly #ending = new AbortController();
   #origin: RowOrigin;
   #tasks: Promise<void>[] = [];
@@ -79,6 +82,10 @@ export class KindMirror {
     const writeTimes = new WriteTimes();
     this.held = new HeldDeletions({ kind: this.id, cache: this.cache, queue: this.queue, rule: options.fence, clock, log: this.#log });
     const common = { kind: this.kind, cache: this.cache, queue: this.queue, clock, log: this.#log };
+    if (options.tenure?.isLeading === false) {
+      const more = { parked: this.parked, held: this.held, storage, status: this.#statuses.shown, origin: () => this.#origin };
+      this.#standby = new Standby({ ...common, ...more, kind: this.id, onForgotten: (key) => this.#workloads?.gone(key) });
+    }
     this.#workloads = (plan.mirror && options.workloads?.join({ plan, cache: this.cache, queue: this.queue })) || null;
     this.#secondLook = new SecondLook({ ...common, cluster });
     this.#refill = new Refill({
@@ -100,15 +107,15 @@ export class KindMirror {
       clock,
       log: this.#log,
       newest: options.history.revision,
-      guard: (why, run) => this.held.guard(why, run),
+      guard: (why, run) => (this.#standby ?? this.held).guard(why, run),
+      isStandby: () => this.#standby !== null,
       onSeen: (key) => this.#refill.delivered(key),
       onChange: () => options.onChange?.(),
       workloads: this.#workloads,
-      onStatus: (state, status) => this.#noteStatus(state, status),
-      onListing: ({ scope }) => {
-        const trial = this.#trials.get(scope);
-        if (trial !== undefined) this.#status.set(scope, trial);
+      onStatus: ({ scope }, status) => {
+        if (this.#statuses.note(scope, status) === 'reconnected') options.onReconnect?.();
       },
+      onListing: ({ scope }) => this.#statuses.accepted(scope),
     });
     this.#gate = options.gate ?? new StorageGate({ clock, random, log: this.#log });
     this.#workers = new WorkerPool({
@@ -126,32 +133,51 @@ export class KindMirror {
     });
   }
 
-  /** Loads what storage holds, then starts workers, and reflectors from where the record of their scope says that everything is durable. */
+  /**
+   * Loads what storage holds, then starts workers, and reflectors from where the record of their scope says that everything is durable. While another
+   * process leads: only reflectors, with a list.
+   */
   async start(): Promise<void> {
     const { storage, plan, clock } = this.#options;
-    const rewriteOf = await readForms({ storage, kind: this.id, scopes: plan.scopes, form: this.#origin.form, log: this.#log });
-    const records = new Map((await storage.scopes()).filter(({ kind }) => kind === this.id).map((record) => [record.scope, record]));
-    for await (const rows of storage.index(this.id, '')) {
-      for (const row of rows) this.cache.load(row, rewriteOf(row.key));
+    if (this.#standby !== null) {
+      for (const scope of plan.scopes) this.#spawn(this.#follow(scope, undefined));
+      return;
     }
+    const { cache, parked } = this;
+    const { records, refused } = await loadRows({ storage, kind: this.id, scopes: plan.scopes, form: this.#origin.form, cache, parked, log: this.#log });
     this.#workloads?.loaded();
-    const parked = (await storage.parked()).filter(({ kind }) => kind === this.id);
-    for (const row of parked) {
-      this.cache.loadParked(row);
-      this.parked.load(row);
-    }
+    await this.#write();
+    for (const scope of plan.scopes) this.#spawn(this.#follow(scope, records.get(scope)));
+    // Once at every start: this may be a newer program, or a database with other limits.
+    for (const { key } of refused) if (this.cache.retry(key, clock.now())) this.queue.add(key, BACKGROUND);
+  }
+
+  /** This process leads now, and storage is open. False when what was seen while it stood by cannot be gone on with: it has to be started anew. */
+  async takeOver(): Promise<boolean> {
+    if (this.#standby === null) return true;
+    const dirty = await this.#standby.takeOver();
+    if (dirty === null) return false;
+    this.#standby = null;
+    this.#hasResumed = true;
+    this.#workloads?.loaded();
+    for (const key of dirty) this.queue.add(key, LIVE);
+    await this.#write();
+    this.#spawn(listUnheard(this.cache, this.#options.clock, this.#ending.signal, (scope) => this.#reflectors.get(scope)?.resync('audit')));
+    return true;
+  }
+
+  /** The rows are in the cache: removes those that no scope covers any more, and starts whoever writes. */
+  async #write(): Promise<void> {
+    const { plan, storage, clock } = this.#options;
     const why = plan.scopes.length === 0 ? 'the kind is not mirrored any more' : 'their namespaces are not mirrored any more';
     const outside = this.held.guard(why, (fence) => this.cache.dropOutside(clock.now(), fence));
     for (const key of outside) this.queue.add(key, BACKGROUND);
     // A kind that is mirrored no more at all keeps its records until retire().
-    if (plan.scopes.length > 0) await this.#retireRecords((scope) => !plan.scopes.includes(scope));
+    if (plan.scopes.length > 0) await retireRecords(storage, this.id, (scope) => !plan.scopes.includes(scope));
     this.#workers.minIntervalMs = plan.minIntervalSeconds * 1000;
     this.#workers.resize(plan.workers);
     this.#spawn(this.#refill.run(this.#ending.signal));
     this.#spawn(this.#secondLook.run(this.#ending.signal));
-    for (const scope of plan.scopes) this.#spawn(this.#follow(scope, records.get(scope)));
-    // Once at every start: this may be a newer program, or a database with other limits.
-    for (const { key } of parked) if (this.cache.retry(key, clock.now())) this.queue.add(key, BACKGROUND);
   }
 
   async #follow(scope: Scope, record: ScopeRecord | undefined): Promise<void> {
@@ -180,6 +206,7 @@ export class KindMirror {
 
   /** Applies what can change without a new list. */
   retune(plan: Pick<KindPlan, 'workers' | 'minIntervalSeconds'>): void {
+    if (this.#standby !== null) return;
     this.#workers.minIntervalMs = plan.minIntervalSeconds * 1000;
     this.#workers.resize(plan.workers);
   }
@@ -211,7 +238,8 @@ export class KindMirror {
 
   /** Commits the scope records as they are now; not while storage is away. That they were written says nothing: without rows no outcome is told. */
   async flush(): Promise<void> {
-    if (this.#gate.isOpen) return;
+    this.#standby?.rest();
+    if (this.#standby !== null || this.#gate.isOpen) return;
     this.#recordedAt = Number.NEGATIVE_INFINITY;
     const records = this.#records();
     if (records.length > 0) await this.#options.storage.write([], records);
@@ -219,22 +247,16 @@ export class KindMirror {
 
   /** After stop(): removes the scope records of a kind that is not mirrored any more, once its rows are gone. */
   async retire(): Promise<void> {
-    if (this.#isEmptied) await this.#retireRecords(() => true);
-  }
-
-  /** A record that is left behind would promise that rows are complete which nobody keeps so. */
-  async #retireRecords(isOver: (scope: Scope) => boolean): Promise<void> {
-    const { storage } = this.#options;
-    const records = (await storage.scopes()).filter(({ kind, scope }) => kind === this.id && isOver(scope));
-    if (records.length > 0)
-      await storage.write(
-        [],
-        records.map((record) => ({ ...record, retired: true })),
-      );
+    if (this.#isEmptied && this.#standby === null) await retireRecords(this.#options.storage, this.id, () => true);
   }
 
   get scopeStatus(): ReadonlyMap<Scope, ReflectorStatus> {
-    return this.#status;
+    return this.#statuses.shown;
+  }
+
+  /** Another process writes; this one only looks on. */
+  get isStandby(): boolean {
+    return this.#standby !== null;
   }
 
   /** Keys whose newest state is not durable: queued, held, waiting for a deadline, for their body or for a second look. */
@@ -260,7 +282,7 @@ export class KindMirror {
   /** As the audit meets it; `relist` is called when its history went back. */
   audited(relist: () => void): AuditedKind {
     const { plan, clock } = this.#options;
-    const parts = { plan, clock, relist, cache: this.cache, queue: this.queue, held: this.held, delivery: this.#delivery, status: this.#status };
+    const parts = { plan, clock, relist, cache: this.cache, queue: this.queue, held: this.held, delivery: this.#delivery, status: this.#statuses.shown };
     return auditedKind({ ...parts, ending: this.#ending.signal, resync: (scope) => this.#reflectors.get(scope)?.resync('audit') });
   }
 
@@ -303,19 +325,6 @@ export class KindMirror {
     });
   }
 
-  /** A refusal stays visible while it is tried again, until the server accepts: whoever looks between two tries must see why. */
-  #noteStatus(state: ScopeState, status: ReflectorStatus): void {
-    const before = this.#status.get(state.scope);
-    const isTrial = before?.at === 'waiting' && (status.at === 'listing' || (status.at === 'watching' && !status.connected));
-    if (isTrial) {
-      this.#trials.set(state.scope, status);
-      return;
-    }
-    this.#trials.delete(state.scope);
-    this.#status.set(state.scope, status);
-    if (status.at === 'watching' && status.connected && before?.at !== 'listing') this.#options.onReconnect?.();
-  }
-
   /** Scope records for the next batch. They count the batch's own keys as not yet durable: a record may lag, never lead. */
   #records(): readonly ScopeRecord[] {
     const now = this.#options.clock.now();
@@ -336,8 +345,4 @@ export class KindMirror {
     await cluster.list(this.kind, scope, { ...query, ...selectorsOf(plan) }, (chunk) => reader.push(chunk), signal);
     return reader.end().continue;
   }
-}
-
-function selectorsOf(plan: KindPlan): Pick<ListQuery, 'labelSelector' | 'fieldSelector'> {
-  return { labelSelector: plan.labelSelector ?? undefined, fieldSelector: plan.fieldSelector ?? undefined };
 }

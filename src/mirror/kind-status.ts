@@ -4,9 +4,9 @@ import type { KindStatus } from '../model/status.ts';
 import type { KindGauges } from './metrics.ts';
 import { watermarkLag } from './lag.ts';
 
-/** Whether every object of the first lists is durable, or parked: the rows are all of the kind that storage takes. */
-export function isComplete({ cache, isSettled }: KindMirror): boolean {
-  return isSettled && cache.scopes.every((scope) => scope.isDone);
+/** Whether every object of the first lists is durable, or parked: the rows are all of the kind that storage takes. Standing by: whether all of them are known. */
+export function isComplete({ cache, isSettled, isStandby }: KindMirror): boolean {
+  return isStandby ? cache.scopes.every((scope) => scope.complete) : isSettled && cache.scopes.every((scope) => scope.isDone);
 }
 
 /** Reads the state of one kind off its parts. */
@@ -19,9 +19,10 @@ export function kindStatus(mirror: KindMirror, clock: Clock): KindStatus {
   const heard = scopes.map((scope) => scope.heardAt).filter((at) => at !== null);
   const heardAt = heard.length === 0 ? null : Math.min(...heard);
   const oldest = scopes.map((scope) => scope.positions.oldestAwaited()?.at).filter((at) => at !== undefined);
-  const oldestPendingMs = oldest.length === 0 ? 0 : Math.max(0, now - Math.min(...oldest));
+  // What is not durable is not this process's to write, while it stands by.
+  const oldestPendingMs = oldest.length === 0 || mirror.isStandby ? 0 : Math.max(0, now - Math.min(...oldest));
   const silentMs = heardAt === null ? null : Math.max(0, clock.wall() - heardAt);
-  const lag = watermarkLag(scopes, now);
+  const lag = mirror.isStandby ? { revisions: null, ms: 0 } : watermarkLag(scopes, now);
   const only = scopes[0];
   return {
     id: mirror.id,

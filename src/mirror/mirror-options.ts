@@ -4,6 +4,7 @@ import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import type { Random } from '../kit/random.ts';
 import type { Storage, StorageReader } from '../storage/storage.ts';
+import type { Tenure } from './tenure.ts';
 
 export interface MirrorOptions {
   /** What the copy calls the cluster. */
@@ -12,6 +13,8 @@ export interface MirrorOptions {
   readonly storage: Storage;
   /** The same copy for the audit, which reads it while `storage` writes; or why there is none. Absent: no audit. */
   readonly reader?: StorageReader | { readonly why: string };
+  /** Whether this process writes, or stands by for another one that does. Absent: it writes. */
+  readonly tenure?: Tenure | undefined;
   readonly config: Config;
   /** Begin with whole lists, whatever is on record: only a list says when all of it was seen. For a run that ends once the copy is exact. */
   readonly listsFirst?: boolean | undefined;

@@ -3,13 +3,10 @@ import { BODIES_SHARE, SlabPool } from '../cache/body-pool.ts';
 import type { Discovery } from '../cluster/cluster.ts';
 import { readSecretKey } from '../config/secret-key.ts';
 import type { KindPlan } from '../config/plan.ts';
-import { compileRules, planKind } from '../config/rules.ts';
 import type { Config } from '../config/schema.ts';
-import { unmatchedRules } from '../config/unmatched.ts';
 import { Alarm } from '../kit/alarm.ts';
-import { backoffDelay } from '../kit/backoff.ts';
 import { untilAborted } from '../kit/within.ts';
-import { ApiError, messageOf, UsageError } from '../model/errors.ts';
+import { ApiError, messageOf } from '../model/errors.ts';
 import type { KindId } from '../model/kind.ts';
 import { StorageGate } from '../worker/gate.ts';
 import { MirrorControl } from './control.ts';
@@ -22,7 +19,9 @@ import { showMirror } from './mirror-metrics.ts';
 import type { Control } from '../model/control.ts';
 import type { MirrorStatus } from '../model/status.ts';
 import type { MirrorOptions } from './mirror-options.ts';
-import { reconcile, retiredPlan } from './reconcile.ts';
+import { persistently } from './persistently.ts';
+import { planAll, reconcile, retiredPlan } from './reconcile.ts';
+import { Tenure } from './tenure.ts';
 import { Workloads } from './workloads.ts';
 
 /** CRDs and aggregated APIs are followed by their objects; this is for servers that do not let us watch those. */
@@ -31,7 +30,6 @@ const DISCOVER_EVERY_MS = 60_000;
 const DISCOVER_AFTER_CHANGE_MS = [300, 2_000, 6_000];
 const RECONCILE_RETRY_MS = 5_000;
 const FLUSH_EVERY_MS = 5_000;
-const CONNECT_BACKOFF = { baseMs: 800, capMs: 30_000, jitter: 1 };
 /** Their objects say which kinds there are. */
 const FOLLOWED: ReadonlySet<KindId> = new Set(['customresourcedefinitions.apiextensions.k8s.io', 'apiservices.apiregistration.k8s.io']);
 
@@ -49,6 +47,7 @@ export class Mirror {
   readonly #guard: HistoryGuard;
   readonly #auditor: Auditor;
   readonly #workloads: Workloads;
+  readonly #tenure: Tenure;
   /** When discovery is to be asked again. */
   readonly #alarm: Alarm;
   readonly #kinds = new Map<KindId, Running>();
@@ -75,6 +74,7 @@ export class Mirror {
   constructor(options: MirrorOptions) {
     this.#options = options;
     this.#config = options.config;
+    this.#tenure = options.tenure ?? new Tenure('leading');
     this.#alarm = new Alarm(options.clock);
     this.#guard = new HistoryGuard({
       ...options,
@@ -101,7 +101,7 @@ export class Mirror {
     showMirror(this.metrics, { gate: this.#gate, auditor: this.#auditor, workloads: this.#workloads, mirror: this, clock: options.clock });
   }
 
-  /** Mirrors until `signal` aborts, then writes what is dirty until `hurry` aborts. Storage must be open. */
+  /** Mirrors until `signal` aborts, then writes what is dirty until `hurry` aborts. Storage must be open as soon as this process leads. */
   async run(signal: AbortSignal, hurry: AbortSignal): Promise<void> {
     this.#hurry = hurry;
     // Ends the loops beside this one also when it ends by an error.
@@ -113,7 +113,8 @@ export class Mirror {
     try {
       await this.#connect(signal);
       guarding = this.#guard.run(running);
-      auditing = Promise.all([this.#auditor.run(running), this.#workloads.run(running)]).then(() => {});
+      await this.#tenure.decided(signal);
+      auditing = this.#lead(running);
       while (!signal.aborted) {
         await this.#reconcile(signal).catch((cause: unknown) => this.#failedToReconcile(cause, signal));
         if (this.#phase === 'connecting') this.#phase = 'running';
@@ -145,6 +146,11 @@ export class Mirror {
 
   /** Whether every kind that rules ask for is complete and durable, except what is parked. Cheap enough to be asked many times a second. */
   isReady(): boolean {
+    return this.#tenure.isLeading && this.isWarm();
+  }
+
+  /** The same of a process that stands by: whether every object is known. */
+  isWarm(): boolean {
     return this.#phase === 'running' && this.#unreconciled === null && [...this.#kinds.values()].every(({ mirror }) => isComplete(mirror));
   }
 
@@ -153,7 +159,7 @@ export class Mirror {
     return {
       cluster: this.#options.clusterName,
       address: cluster.address,
-      phase: this.#phase === 'running' ? (this.isReady() ? 'live' : 'syncing') : this.#phase,
+      phase: this.#phase === 'running' ? (this.isWarm() ? (this.#tenure.isLeading ? 'live' : 'standby') : 'syncing') : this.#phase,
       error: this.#error ?? this.#unreconciled?.error ?? null,
       isRefused: this.#isRefused,
       kinds: this.#mirrors().map((mirror) => kindStatus(mirror, clock)),
@@ -166,26 +172,23 @@ export class Mirror {
     };
   }
 
+  /** What only the process does that writes, from when it does. */
+  async #lead(signal: AbortSignal): Promise<void> {
+    await this.#tenure.begun(signal);
+    this.#askAgain([0]);
+    await Promise.all([this.#auditor.run(signal), this.#workloads.run(signal)]);
+  }
+
   async #connect(signal: AbortSignal): Promise<void> {
-    const { clock, random, log, explain, cluster } = this.#options;
-    for (let failures = 0; ; failures++) {
-      try {
-        await this.#discover(signal);
-        await this.#guard.begin(signal);
-        this.#secretKey = Uint8Array.from(await readSecretKey(this.#config, async () => this.#guard.seen.identity));
-        return;
-      } catch (cause) {
-        signal.throwIfAborted();
-        // What is wrong with credentials on this machine, nobody else will mend.
-        if (cause instanceof UsageError) throw cause;
-        this.#error = explain(cause);
-        this.#isRefused = cause instanceof ApiError && (cause.status === 401 || cause.status === 403);
-        const delayMs = Math.round(backoffDelay(CONNECT_BACKOFF, failures, random));
-        log[failures < 3 ? 'warn' : 'error']('waiting for the API server', { address: cluster.address, error: this.#error, retryMs: delayMs });
-        await clock.sleep(delayMs, signal);
-        signal.throwIfAborted();
-      }
-    }
+    const onFailure = (cause: unknown): string => {
+      this.#isRefused = cause instanceof ApiError && (cause.status === 401 || cause.status === 403);
+      return (this.#error = this.#options.explain(cause));
+    };
+    await persistently({ ...this.#options, address: this.#options.cluster.address, onFailure }, signal, async () => {
+      await this.#discover(signal);
+      await this.#guard.begin(signal);
+      this.#secretKey = Uint8Array.from(await readSecretKey(this.#config, async () => this.#guard.seen.identity));
+    });
   }
 
   async #discover(signal: AbortSignal): Promise<void> {
@@ -221,24 +224,19 @@ export class Mirror {
   /** Makes what runs equal to what discovery and rules ask for. */
   async #reconcile(signal: AbortSignal): Promise<void> {
     const { log, storage } = this.#options;
+    // Goes on from what was seen while another process wrote.
+    if (this.#tenure.isLeading) for (const { mirror, plan } of [...this.#kinds.values()]) if (!(await mirror.takeOver())) await this.#restart(plan);
     for (const [id, mirror] of this.#leaving) if (mirror.cache.held === 0) await this.#finish(id, mirror);
-    const wanted = new Map<KindId, KindPlan>();
-    const left: { id: KindId; why: string }[] = [];
-    const rules = compileRules(this.#config);
-    for (const kind of this.#discovery.kinds) {
-      const plan = planKind(kind, rules);
-      if (plan.mirror) wanted.set(plan.id, plan);
-      else left.push({ id: plan.id, why: plan.reason });
-    }
+    const { wanted, left, warnings } = planAll(this.#discovery.kinds, this.#config);
     this.#workloads.plan(this.#discovery.kinds, wanted.values());
     this.#left = left;
-    this.#warnings = unmatchedRules(this.#discovery.kinds, rules).map(({ message }) => message);
+    this.#warnings = warnings;
     const done = reconcile({
       running: new Map([...this.#kinds].map(([id, running]) => [id, running.plan])),
       wanted,
       left: new Set(left.map(({ id }) => id)),
       broken: this.#discovery.broken.map(({ groupVersion }) => groupVersion),
-      stored: (await storage.kinds()).filter((id) => !this.#leaving.has(id)),
+      stored: this.#tenure.isLeading ? (await storage.kinds()).filter((id) => !this.#leaving.has(id)) : [],
       // When discovery has failed the answer is the one from before, and proves no second absence.
       missing: this.#discovery === this.#judged ? new Set() : this.#missing,
     });
@@ -281,6 +279,7 @@ export class Mirror {
       cluster,
       storage,
       gate: this.#gate,
+      tenure: this.#tenure,
       pool: this.#pool,
       secretKey: this.#secretKey,
       history: this.#guard.seen,

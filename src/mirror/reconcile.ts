@@ -1,6 +1,26 @@
 import type { KindPlan } from '../config/plan.ts';
-import { off } from '../config/rules.ts';
+import { compileRules, off, planKind } from '../config/rules.ts';
+import type { Config } from '../config/schema.ts';
+import { unmatchedRules } from '../config/unmatched.ts';
 import { type Kind, type KindId, splitKindId } from '../model/kind.ts';
+
+/** What the rules make of the kinds that discovery shows: those to be mirrored, those left out, and rules that nothing matches. */
+export function planAll(
+  kinds: readonly Kind[],
+  config: Config,
+): {
+  readonly wanted: ReadonlyMap<KindId, KindPlan>;
+  readonly left: readonly { readonly id: KindId; readonly why: string }[];
+  readonly warnings: readonly string[];
+} {
+  const rules = compileRules(config);
+  const plans = kinds.map((kind) => planKind(kind, rules));
+  return {
+    wanted: new Map(plans.filter((plan) => plan.mirror).map((plan) => [plan.id, plan])),
+    left: plans.filter((plan) => !plan.mirror).map(({ id, reason }) => ({ id, why: reason })),
+    warnings: unmatchedRules(kinds, rules).map(({ message }) => message),
+  };
+}
 
 /** What is, and what is asked for. */
 export interface Situation {

@@ -95,12 +95,23 @@ export interface PoolStatus {
   readonly error: string | null;
 }
 
+/** The election of the one process that writes. */
+export interface LeadershipStatus {
+  readonly role: 'leader' | 'standby';
+  /** Of this process. */
+  readonly identity: string;
+  /** Who holds the lease, by its identity; null when nobody does, or nobody knows. */
+  readonly holder: string | null;
+  /** Of this process's writes; null while it leads not. */
+  readonly epoch: number | null;
+}
+
 export interface MirrorStatus {
   readonly cluster: string;
   /** Where the API server is. */
   readonly address: string;
-  /** `live` when every kind is complete; back to `syncing` while a new kind is listed. */
-  readonly phase: 'connecting' | 'syncing' | 'live' | 'stopping';
+  /** `live` when every kind is complete; back to `syncing` while a new kind is listed. `standby`: every kind is known, and another process writes. */
+  readonly phase: 'connecting' | 'syncing' | 'live' | 'standby' | 'stopping';
   /** What the mirror as a whole waits for: the API server, or a storage that cannot be read, so that kinds cannot be started. */
   readonly error: string | null;
   /** The API server refuses who we are, before any kind is known: waiting helps only when somebody changes that. */
@@ -114,6 +125,8 @@ export interface MirrorStatus {
   readonly pendingBytes: number;
   readonly storage: StorageStatus;
   readonly audit: AuditStatus;
+  /** Absent where nobody elects. */
+  readonly leadership?: LeadershipStatus | undefined;
   /** Absent where no NetService is asked. The copy of the cluster is ready without them. */
   readonly pools?: readonly PoolStatus[] | undefined;
 }

@@ -1,11 +1,15 @@
 import { type AuditStatus, copyAge, isReady, type KindStatus, type MirrorStatus, type PoolStatus } from '../model/status.ts';
 
-/** What /readyz answers: 200 when every kind that rules ask for is complete and durable (except what is parked), else 503 with the reasons. */
+/**
+ * What /readyz answers: 200 when every kind that rules ask for is complete and durable (except what is parked), or when this process stands by and knows every
+ * object, else 503 with the reasons.
+ */
 export function readiness(status: MirrorStatus, detail: 'short' | 'verbose'): { readonly code: 200 | 503; readonly text: string } {
-  const ready = isReady(status);
+  const ready = isReady(status) || status.phase === 'standby';
   const lines: string[] = [];
   if (detail === 'verbose') {
     for (const kind of [...status.kinds].sort((a, b) => (a.id < b.id ? -1 : 1))) lines.push(kindLine(kind));
+    if (status.leadership !== undefined) lines.push(`[${status.leadership.holder === null ? '!' : '+'}] lease${leaderText(status)}`);
     for (const { id, why } of status.left) lines.push(`[-] ${id}: not mirrored, ${why}`);
     for (const { groupVersion, error } of status.broken) lines.push(`[!] ${groupVersion}: cannot be discovered, ${error}`);
     for (const warning of status.warnings) lines.push(`[!] ${warning}`);
@@ -17,8 +21,15 @@ export function readiness(status: MirrorStatus, detail: 'short' | 'verbose'): { 
   if (status.error !== null) lines.push(`[!] ${status.error}`);
   const trouble = storageTrouble(status);
   if (trouble !== null && (detail === 'verbose' || !ready)) lines.push(`[!] ${trouble}`);
-  lines.push(ready ? `ready: ${ageText(copyAge(status))}` : `not ready: ${status.phase}`);
+  lines.push(status.phase === 'standby' ? `standby${leaderText(status)}` : ready ? `ready: ${ageText(copyAge(status))}` : `not ready: ${status.phase}`);
   return { code: ready ? 200 : 503, text: `${lines.join('\n')}\n` };
+}
+
+/** `: kf-2_8f1e leads`; '' where nobody elects. */
+export function leaderText({ leadership }: MirrorStatus): string {
+  if (leadership === undefined) return '';
+  if (leadership.role === 'leader') return `: this process leads, epoch ${leadership.epoch ?? 'not known'}`;
+  return leadership.holder === null ? ': nobody leads' : `: ${leadership.holder} leads`;
 }
 
 function kindLine(kind: KindStatus): string {
