@@ -1,3 +1,4 @@
+import { withoutCredentials } from '../kit/foreign-text.ts';
 import { ApiError } from '../model/errors.ts';
 
 /** A refusal, read: the error, and the object a NotFound speaks of (null when it speaks of a resource or a path). */
@@ -24,7 +25,7 @@ export function readRefusal(response: {
   const { status, body, request } = response;
   const document = readStatus(body);
   const details = record(document?.['details']);
-  const said = text(document?.['message']) || (document === null ? plainText(body) : '');
+  const said = withoutCredentials(text(document?.['message']) || (document === null ? plainText(body) : ''));
   const seconds = details['retryAfterSeconds'];
   const fromBody = typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : null;
   const causes = Array.isArray(details['causes']) ? details['causes'].map((cause) => text(record(cause)['reason'])).filter((reason) => reason !== '') : [];

@@ -6,12 +6,14 @@ import { alerts, asked, dashboard, queries } from './monitoring.ts';
 
 /** What the running program shows: test/web/metrics-page.net.test.ts writes the page from it. Series by name, each with its labels. */
 const EXPORTED: ReadonlyMap<string, readonly string[]> = new Map(
-  [...readFileSync(join(ROOT, 'src/web/METRICS.md'), 'utf8').matchAll(/^\| `(\w+)` \| (\w+) \| ([^|]*) \|/gm)].flatMap(([, name = '', type, cell = '']) => {
-    const labels = [...cell.matchAll(/`(\w+)`/g)].map(([, label = '']) => label);
-    return type === 'histogram'
-      ? [[`${name}_bucket`, [...labels, 'le']] as const, [`${name}_sum`, labels] as const, [`${name}_count`, labels] as const]
-      : [[name, labels] as const];
-  }),
+  [...readFileSync(join(ROOT, 'src/web/METRICS.md'), 'utf8').matchAll(/^\| `(\w+)` \| (\w+) \| ([^|]*) \|/gm)].flatMap(
+    ([, name = '', type, cell = '']): [string, readonly string[]][] => {
+      const labels = [...cell.matchAll(/`(\w+)`/g)].map(([, label = '']) => label);
+      return type === 'histogram'
+        ? [[`${name}_bucket`, [...labels, 'le']] as const, [`${name}_sum`, labels] as const, [`${name}_count`, labels] as const]
+        : [[name, labels] as const];
+    },
+  ),
 );
 /** Added by whoever scrapes. */
 const SCRAPED = ['instance', 'job'];

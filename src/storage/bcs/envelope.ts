@@ -1,4 +1,5 @@
 import { Words } from '../../json/text.ts';
+import { withoutQuotes } from '../../kit/foreign-text.ts';
 import { members, stringOf } from './spans.ts';
 
 /** A whole answer, as it came over HTTP. */
@@ -36,11 +37,14 @@ const CODE_UNMARSHAL = 1405080;
 const CODE_ABSENT = 1405087;
 /** How databases and proxies say that a document is larger than they take. */
 const TOO_LARGE = /too large|larger than|exceeds (?:the )?max|BSONObjectTooLarge/i;
-/** Messages of the service may quote what it was sent. */
+/** Messages of the service may quote what it was sent; that is taken out of them. */
 const LONGEST_MESSAGE = 300;
 
-/** Success is `result: true` in the JSON, whatever the status; only beside a 5xx that is doubtful, for somebody on the way has answered differently. */
-export function judge({ status, body }: Reply): Verdict {
+/**
+ * Success is `result: true` in the JSON, whatever the status; only beside a 5xx that is doubtful, for somebody on the way has answered differently.
+ * `sent` is the body of the request.
+ */
+export function judge({ status, body }: Reply, sent?: Buffer): Verdict {
   if (status === 413) return { is: 'refused', error: 'the service answered HTTP 413: the object is too large for it, or for a proxy before it' };
   const found = members(body, ENVELOPE);
   if (found === null) return { is: 'failed', error: notAnEnvelope(status, body.length), effect: effectOf(status) };
@@ -51,7 +55,7 @@ export function judge({ status, body }: Reply): Verdict {
     return { is: 'done', data: data ?? NO_DATA, isStale: stale?.toString() === 'true' };
   }
   const code = Number(codeText?.toString());
-  const message = (stringOf(messageText) ?? '').slice(0, LONGEST_MESSAGE);
+  const message = withoutQuotes((stringOf(messageText) ?? '').slice(0, LONGEST_MESSAGE), sent);
   if (result?.toString() !== 'false')
     return { is: 'failed', error: `the answer (HTTP ${status}) is JSON without "result": is this the address of a bcs-storage?`, effect: effectOf(status) };
   if (code === CODE_ABSENT) return { is: 'absent' };

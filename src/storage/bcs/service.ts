@@ -60,11 +60,12 @@ export class BcsService {
   /** Never rejects. */
   async ask(request: BcsRequest): Promise<Verdict> {
     try {
-      return judge(await this.#client.send(request));
+      return judge(await this.#client.send(request), request.body);
     } catch (cause) {
       if (!(cause instanceof NoAnswer)) throw cause;
       const { late } = cause;
-      const heard = late === null ? undefined : { verdict: late.reply.then((reply) => (reply === null ? null : judge(reply))), cut: () => late.cut() };
+      const heard =
+        late === null ? undefined : { verdict: late.reply.then((reply) => (reply === null ? null : judge(reply, request.body))), cut: () => late.cut() };
       return { is: 'failed', error: cause.message, effect: cause.wasSent === 'no' ? 'none' : 'open', late: heard };
     }
   }
