@@ -18,6 +18,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; readonly loa
   verify: { summary: 'compares live cluster and copy by content', load: async () => (await import('./commands/verify.ts')).verify },
   confirm: { summary: 'shows deletions that are held by the fence, and lets them happen', load: async () => (await import('./commands/confirm.ts')).confirm },
   parked: { summary: 'shows objects that storage refused, tries them again or forgets them', load: async () => (await import('./commands/parked.ts')).parked },
+  bench: {
+    summary: 'compares queue strategies on the same loads, and advises workers and memory',
+    load: async () => (await import('./commands/bench.ts')).bench,
+  },
   hollow: { summary: 'serves a simulated API server with load', load: async () => (await import('./commands/hollow.ts')).hollow },
   storage: {
     summary: "serves the old program's storage routes over SQLite, for tests and small installations",

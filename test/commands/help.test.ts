@@ -7,7 +7,7 @@ import { ROOT } from '../support/readme.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { kubefold } from './kubefold.ts';
 
-const COMMANDS = ['run', 'demo', 'get', 'verify', 'confirm', 'parked', 'hollow', 'storage', 'config', 'rbac'];
+const COMMANDS = ['run', 'demo', 'get', 'verify', 'confirm', 'parked', 'bench', 'hollow', 'storage', 'config', 'rbac'];
 
 async function ok(args: readonly string[]): Promise<string> {
   const exit = await kubefold(args);

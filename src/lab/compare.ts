@@ -1,0 +1,102 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../kit/clock.ts';
+import { VERSION } from '../model/version.ts';
+import { collectGarbage } from './collect.ts';
+import { type Finding, findingsOf, type PublishedRow, publishedRows } from './findings.ts';
+import { GROWTH_OBJECTS, type GrowthPoint, measureGrowth } from './growth.ts';
+import { type Machine, thisMachine } from './machine.ts';
+import { type Choice, type PlannedRun, planRuns } from './plan.ts';
+import type { StrategyResult } from './result.ts';
+import { type Progress, runStrategy } from './run.ts';
+import { CONSUMERS } from './strategy/strategies.ts';
+import { type Row, summarize } from './summary.ts';
+
+/** A comparison as a whole. All of it is JSON. */
+export interface Comparison {
+  readonly version: string;
+  readonly command: string;
+  /** Unix milliseconds. */
+  readonly startedAt: number;
+  readonly tookSeconds: number;
+  readonly machine: Machine;
+  readonly seeds: readonly number[];
+  /** False when somebody ended it early: then it is about the runs that were made. */
+  readonly isComplete: boolean;
+  readonly loads: readonly { readonly name: string; readonly summary: string; readonly objects: number }[];
+  readonly findings: readonly Finding[];
+  readonly rows: readonly Row[];
+  readonly published: readonly PublishedRow[];
+  readonly growth: readonly GrowthPoint[];
+  readonly runs: readonly StrategyResult[];
+}
+
+export interface CompareOptions extends Choice {
+  /** As it stands in the report. */
+  readonly command: string;
+  readonly signal: AbortSignal;
+  /** Told often; cheap to ignore. */
+  readonly onProgress?: ((text: string) => void) | undefined;
+}
+
+/** Sizes of the growth chart when all is to be quick. */
+const QUICK_GROWTH = GROWTH_OBJECTS.filter((objects) => objects <= 10_000);
+
+/** Carries out all runs of a choice, one at a time. Throws UsageError for names that there are not, before anything runs. */
+export async function compareStrategies(options: CompareOptions): Promise<Comparison> {
+  const { signal, quick, seed, rounds, command, onProgress = (): void => {} } = options;
+  const plan = planRuns(options);
+  const startedAt = systemClock.wall();
+  const began = systemClock.now();
+  const runs: StrategyResult[] = [];
+  for (const [index, planned] of plan.entries()) {
+    if (signal.aborted) break;
+    const place = `${index + 1} of ${plan.length} · ${Math.round((systemClock.now() - began) / 1000)} s`;
+    onProgress(`${place} · ${nameOf(planned)}`);
+    runs.push(await carryOut(planned, (progress) => onProgress(`${place} · ${nameOf(planned)} · ${shown(progress)}`)));
+  }
+  const isWhole = options.loads === undefined && options.strategies === undefined;
+  const growth = !isWhole || signal.aborted ? [] : await grow(quick, signal, onProgress);
+  const rows = summarize(runs);
+  const published = publishedRows(rows, seed, options.consumers ?? CONSUMERS);
+  const loads = new Map(plan.map(({ load: { name, summary, objects } }) => [name, { name, summary, objects }]));
+  return {
+    ...{ version: VERSION, command, startedAt, machine: thisMachine() },
+    tookSeconds: (systemClock.now() - began) / 1000,
+    seeds: Array.from({ length: rounds }, (_, round) => seed + round),
+    isComplete: !signal.aborted,
+    loads: [...loads.values()],
+    findings: findingsOf({ rows, published, growth }),
+    ...{ rows, published, growth, runs },
+  };
+}
+
+async function carryOut(
+  { strategy, load, target, clock, latencyMs, consumers, limitMs }: PlannedRun,
+  onProgress: (progress: Progress) => void,
+): Promise<StrategyResult> {
+  const folder = target === 'sqlite' ? await mkdtemp(join(tmpdir(), 'kubefold-laboratory-')) : undefined;
+  try {
+    collectGarbage();
+    return await runStrategy({ strategy, load, target, clock, latencyMs, consumers, limitMs, folder, onProgress });
+  } finally {
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function grow(quick: boolean, signal: AbortSignal, onProgress: (text: string) => void): Promise<readonly GrowthPoint[]> {
+  collectGarbage();
+  return await measureGrowth(quick ? QUICK_GROWTH : GROWTH_OBJECTS, (done, all) => {
+    onProgress(`cost of one change by the number of objects · ${Math.round((100 * done) / all)} %`);
+    return !signal.aborted;
+  });
+}
+
+function nameOf({ strategy, load, target, round }: PlannedRun): string {
+  return `round ${round + 1} · ${load.name} · ${target} · ${strategy}`;
+}
+
+function shown({ atMs, changes, writes, backlog }: Progress): string {
+  return `${(atMs / 1000).toFixed(0)} s · ${changes} changes · ${writes} writes · ${backlog} behind`;
+}

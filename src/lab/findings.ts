@@ -1,0 +1,236 @@
+import { impliedDrainMs } from './implied.ts';
+import type { GrowthPoint } from './growth.ts';
+import { loadOf } from './load/loads.ts';
+import { PUBLISHED, type PublishedRun } from './published.ts';
+import { JITTER } from './run.ts';
+import type { Row } from './summary.ts';
+
+/** One expectation, and what was seen. */
+export interface Finding {
+  readonly asked: string;
+  readonly seen: string;
+  /** Null when no run of this comparison says anything about it. */
+  readonly isMet: boolean | null;
+  /** What does not fit, run by run. */
+  readonly exceptions: readonly string[];
+}
+
+/** A row of the published tables beside ours and what arithmetic says. Times in seconds. */
+export interface PublishedRow extends PublishedRun {
+  /** Of our burst. */
+  readonly burstSeconds: number;
+  readonly impliedSeconds: number;
+  /** Null where it was not run, or did not end. */
+  readonly oursSeconds: number | null;
+  readonly oursWritesPerSecond: number | null;
+  readonly foldingSeconds: number | null;
+  readonly defaultsSeconds: number | null;
+}
+
+/** Drains this much sooner, where partitions end a burst behind: with as many writers, and as the product is delivered. */
+const TIMES_SOONER = { folding: 5, 'folding-defaults': 10 } as const;
+const FROM_IMPLIED = 0.25;
+/** A cost that rises by no more than this share counts as flat. */
+export const FLAT = 0.2;
+/** A run that was never behind ends when its last write is done; a drain that rounds to nothing is one write. */
+const SHORTEST_MS = 1;
+const FOLDINGS = ['folding', 'folding-batches', 'folding-defaults'];
+/** What a timer or a commit may take longer on a machine that is busy, once. */
+const HELD_UP_MS = 50;
+
+/** The published tables with ours beside them. `seed` and `partitions` are those of the runs. */
+export function publishedRows(rows: readonly Row[], seed: number, partitions: number): readonly PublishedRow[] {
+  return PUBLISHED.map((run) => {
+    const name = `ladder-${run.offeredPerSecond}`;
+    const found = (strategy: string): Row | undefined => rows.find((row) => row.target === 'memory' && row.load === name && row.strategy === strategy);
+    const ours = found(run.design);
+    const { durationMs = 10_000, latencyMs = run.latencyMs } = ours ?? {};
+    const implied = impliedDrainMs(loadOf(name, { seed, durationMs }), run.design === 'serial' ? 1 : partitions, latencyMs ?? run.latencyMs);
+    const seconds = (row: Row | undefined): number | null => (row?.exactMs == null ? null : row.exactMs / 1000);
+    return {
+      ...run,
+      burstSeconds: durationMs / 1000,
+      impliedSeconds: implied / 1000,
+      oursSeconds: ours?.drainedMs == null ? null : ours.drainedMs / 1000,
+      oursWritesPerSecond: ours?.writesPerSecond ?? null,
+      foldingSeconds: seconds(found('folding')),
+      defaultsSeconds: seconds(found('folding-defaults')),
+    };
+  });
+}
+
+/** What the issue asks of a comparison, each with what these rows say. Whatever does not fit is named. */
+export function findingsOf(parts: {
+  readonly rows: readonly Row[];
+  readonly published: readonly PublishedRow[];
+  readonly growth: readonly GrowthPoint[];
+}): readonly Finding[] {
+  const { rows, published, growth } = parts;
+  return [
+    implied(published),
+    sooner(rows, 'folding', 'equal concurrency'),
+    sooner(rows, 'folding-defaults', "the product's defaults"),
+    slower(rows),
+    more(rows),
+    right(rows),
+    parallel(rows),
+    ...(growth.length > 1 ? [flat(growth, 'microsPerChange', 'time'), flat(growth, 'bytesPerWaitingChange', 'memory')] : []),
+  ];
+}
+
+function implied(published: readonly PublishedRow[]): Finding {
+  const run = published.filter(({ oursSeconds }) => oursSeconds !== null);
+  const off = run.map(({ oursSeconds, impliedSeconds }) => Math.abs((oursSeconds ?? 0) / impliedSeconds - 1));
+  return {
+    asked: `the published ladder drains within ${percent(FROM_IMPLIED)} of what rate, lines and latency imply`,
+    seen: run.length === 0 ? 'not run' : `${run.length} of ${published.length} rungs run, at most ${percent(Math.max(...off))} off`,
+    isMet: run.length === 0 ? null : Math.max(...off) <= FROM_IMPLIED,
+    exceptions: run
+      .filter((_, index) => (off[index] ?? 0) > FROM_IMPLIED)
+      .map(
+        ({ design, offeredPerSecond, oursSeconds, impliedSeconds }) =>
+          `${design} at ${offeredPerSecond}/s: ${sec(oursSeconds)} s, implied ${sec(impliedSeconds)} s`,
+      ),
+  };
+}
+
+interface Pair {
+  readonly partitioned: Row;
+  readonly folding: Row;
+}
+
+function pairs(rows: readonly Row[], strategies: readonly string[]): readonly Pair[] {
+  const partitioned = new Map(rows.filter(({ strategy }) => strategy === 'partitioned').map((row) => [`${row.target} ${row.load}`, row]));
+  return rows.flatMap((folding) => {
+    const other = partitioned.get(`${folding.target} ${folding.load}`);
+    return other !== undefined && strategies.includes(folding.strategy) ? [{ partitioned: other, folding }] : [];
+  });
+}
+
+/** More waits at the end of the burst than its partitions can have in hand. */
+function isBehind({ backlogAtEnd, consumers }: Row): boolean {
+  return backlogAtEnd > consumers;
+}
+
+function sooner(rows: readonly Row[], strategy: keyof typeof TIMES_SOONER, how: string): Finding {
+  const least = TIMES_SOONER[strategy];
+  const behind = pairs(rows, [strategy])
+    .filter(({ partitioned }) => isBehind(partitioned))
+    .map((pair) => ({ ...pair, times: endOf(pair.partitioned) / endOf(pair.folding) }))
+    // Of partitions that were given up only the least that they would have taken is known.
+    .filter(({ partitioned, times }) => partitioned.unfinished === 0 || times >= least);
+  const fits = behind.filter(({ times }) => times >= least);
+  return {
+    asked: `where partitions end a burst with a backlog, folding drains at least ${least} times sooner at ${how}`,
+    seen: behind.length === 0 ? 'partitions were never behind' : `${fits.length} of ${behind.length} loads; ${range(behind.map(({ times }) => times))} times`,
+    isMet: behind.length === 0 ? null : fits.length === behind.length,
+    exceptions: behind
+      .filter(({ times }) => times < least)
+      .map(({ partitioned, folding, times }) => `${where(folding)}: ${times.toFixed(1)} times (${drain(partitioned)} against ${drain(folding)})`),
+  };
+}
+
+/** When all was right, after the burst; of a run that was given up the least that it would have taken. */
+function endOf({ exactMs, watchedMs }: Row): number {
+  return Math.max(SHORTEST_MS, exactMs ?? watchedMs);
+}
+
+function slower(rows: readonly Row[]): Finding {
+  const all = pairs(rows, FOLDINGS);
+  const late = all.filter(({ partitioned, folding }) => {
+    if (folding.exactMs === null) return partitioned.exactMs !== null;
+    if (partitioned.exactMs === null) return false;
+    // The last write of a run takes its own latency, and which one that is is chance.
+    const chance = (folding.latencyMs ?? 0) * (1 + JITTER) + (folding.clock === 'real' ? HELD_UP_MS : 0);
+    return folding.exactMs > partitioned.exactMs + chance;
+  });
+  return {
+    asked: 'folding is never slower than partitions, by more than the latency of one write',
+    seen: all.length === 0 ? 'not run' : `${all.length - late.length} of ${all.length} comparisons`,
+    isMet: all.length === 0 ? null : late.length === 0,
+    exceptions: late.map(({ partitioned, folding }) => `${where(folding)}, ${folding.strategy}: ${drain(folding)} against ${drain(partitioned)}`),
+  };
+}
+
+function more(rows: readonly Row[]): Finding {
+  // A run that was given up wrote as much as its time let it.
+  const all = pairs(rows, FOLDINGS).filter(({ partitioned, folding }) => partitioned.unfinished === 0 && folding.unfinished === 0);
+  const above = all.filter(({ partitioned, folding }) => folding.writes > partitioned.writes);
+  return {
+    asked: 'folding never writes more than partitions',
+    seen: all.length === 0 ? 'not run' : `${all.length - above.length} of ${all.length} comparisons`,
+    isMet: all.length === 0 ? null : above.length === 0,
+    exceptions: above.map(({ partitioned, folding }) => `${where(folding)}, ${folding.strategy}: ${folding.writes} against ${partitioned.writes} writes`),
+  };
+}
+
+function right(rows: readonly Row[]): Finding {
+  const folding = rows.filter(({ strategy }) => FOLDINGS.includes(strategy));
+  const bad = folding.filter(({ wrongRows, orderViolations, discarded }) => wrongRows + orderViolations + discarded > 0);
+  return {
+    asked: 'folding ends with 0 wrong rows and 0 order violations, always',
+    seen: folding.length === 0 ? 'not run' : `${folding.length - bad.length} of ${folding.length} contestants`,
+    isMet: folding.length === 0 ? null : bad.length === 0,
+    exceptions: bad.map(
+      (row) => `${where(row)}, ${row.strategy}: ${row.wrongRows} wrong rows, ${row.orderViolations} out of order (seeds ${row.seeds.join(', ')})`,
+    ),
+  };
+}
+
+function parallel(rows: readonly Row[]): Finding {
+  const runs = rows.filter(({ strategy }) => strategy === 'parallel');
+  const sum = (of: (row: Row) => number): number => runs.reduce((all, row) => all + of(row), 0);
+  const worst = runs.filter(({ wrongRows }) => wrongRows > 0);
+  return {
+    asked: 'what parallel does wrong is seen, counted and reproducible by seed',
+    seen:
+      runs.length === 0
+        ? 'not run'
+        : `${sum(({ orderViolations }) => orderViolations)} order violations, ${sum(({ wrongRows }) => wrongRows)} wrong rows under ${worst.length} of ${runs.length} loads`,
+    isMet: runs.length === 0 ? null : sum(({ orderViolations }) => orderViolations) > 0,
+    exceptions: worst.map(
+      (row) =>
+        `${where(row)}: ${row.wrongRows} wrong rows (${row.wrong.surplus} came back, ${row.wrong.stale} stale, ${row.wrong.missing} missing) with seed ${row.wrongSeeds.join(', ')}`,
+    ),
+  };
+}
+
+function flat(growth: readonly GrowthPoint[], of: 'microsPerChange' | 'bytesPerWaitingChange', what: string): Finding {
+  const values = growth.map((point) => point[of]);
+  const [first = Number.NaN] = values;
+  const rise = Math.max(...values) / first - 1;
+  const unit = of === 'microsPerChange' ? 'µs' : 'bytes';
+  return {
+    asked: `${what} for one change is flat, within ${percent(FLAT)}, from ${count(growth[0]?.objects)} to ${count(growth.at(-1)?.objects)} objects`,
+    seen: `${first.toFixed(first < 100 ? 1 : 0)} ${unit} at first, at most ${percent(rise)} more`,
+    isMet: rise <= FLAT,
+    exceptions:
+      rise <= FLAT
+        ? []
+        : growth.filter((point) => point[of] > first * (1 + FLAT)).map((point) => `${count(point.objects)} objects: ${point[of].toFixed(1)} ${unit}`),
+  };
+}
+
+function where({ target, load }: Row): string {
+  return target === 'memory' ? load : `${load} on ${target}`;
+}
+
+function drain({ exactMs, unfinished }: Row): string {
+  return exactMs === null ? (unfinished > 0 ? 'not ended in its time' : 'never exact') : `${sec(exactMs / 1000)} s`;
+}
+
+function range(times: readonly number[]): string {
+  return `${Math.min(...times).toFixed(1)} to ${Math.round(Math.max(...times)).toLocaleString('en-US')}`;
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(share < 0.1 && share > 0 ? 1 : 0)} %`;
+}
+
+function sec(value: number | null): string {
+  return value === null ? '?' : value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
+}
+
+function count(value: number | undefined): string {
+  return (value ?? 0).toLocaleString('en-US');
+}

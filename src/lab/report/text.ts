@@ -1,0 +1,52 @@
+import { formatTable } from '../../bench/report.ts';
+import type { Comparison } from '../compare.ts';
+import type { Finding } from '../findings.ts';
+import type { Row } from '../summary.ts';
+import { exact, mebibytes, seconds, verdict, whole } from './figures.ts';
+
+const HEADING = [
+  ...['strategy', 'writers', 'offered/s', 'writes', 'per change', 'writes/s', 'exact s', 'p50 s', 'p99 s', 'peak items', 'peak MiB', 'CPU s', 'memory MiB'],
+  ...['out of order', 'discarded', 'wrong rows'],
+];
+
+/** A comparison for a terminal: a table for each load and storage, then what was asked and what was seen. */
+export function comparisonText({ rows, findings, tookSeconds, isComplete, seeds }: Comparison): string {
+  const groups = Map.groupBy(rows, ({ load, target, clock }) => `${load}, ${storageText(target)}, ${clock} time`);
+  const tables = [...groups].map(([title, group]) => `${title}\n${formatTable([HEADING, ...group.map(cells)])}`);
+  const cut = isComplete ? '' : 'Ended early: this is about the runs that were made.\n';
+  return `${tables.join('\n')}\n${findings.map(findingText).join('')}\n${cut}${rows.length} contestants, seeds ${seeds.join(', ')}, ${tookSeconds.toFixed(0)} s. exact: from the end of the burst until no row was wrong.\n`;
+}
+
+export function storageText(target: Row['target']): string {
+  switch (target) {
+    case 'memory':
+      return 'in memory';
+    case 'http':
+      return 'HTTP service';
+    case 'sqlite':
+      return 'SQLite';
+    default:
+      return target satisfies never;
+  }
+}
+
+function cells(row: Row): readonly string[] {
+  return [
+    ...[row.strategy, String(row.consumers), whole(row.offeredPerSecond), whole(row.writes), row.writesPerChange.toFixed(2), whole(row.writesPerSecond)],
+    ...[
+      exact(row),
+      seconds(row.p50Ms),
+      seconds(row.p99Ms),
+      whole(row.peakItems),
+      mebibytes(row.peakBytes),
+      row.cpuSeconds.toFixed(2),
+      row.peakMemoryMiB.toFixed(0),
+    ],
+    ...[whole(row.orderViolations), whole(row.discarded), verdict(row)],
+  ];
+}
+
+function findingText({ asked, seen, isMet, exceptions }: Finding): string {
+  const answer = isMet === null ? 'not shown' : isMet ? 'met' : 'NOT met';
+  return `  ${answer.padEnd(9)}  ${asked}: ${seen}\n${exceptions.map((line) => `             ${line}\n`).join('')}`;
+}
