@@ -42,18 +42,7 @@ const BENCHES: Readonly<Record<string, { readonly summary: string; readonly load
     summary: '1,000 changes a second from a real API server, against a client-go mirror',
     load: async () => (await import('./peer-changes.ts')).peerChanges,
   },
-  queue: {
-    summary: 'the work queue alone, against a Map and an array',
-    load: async () => {
-      const { run } = await import('./queue.ts');
-      return {
-        run: async () => {
-          await run();
-          return null;
-        },
-      };
-    },
-  },
+  queue: { summary: 'the work queue alone, against a Map and an array', load: async () => (await import('./queue.ts')).queue },
 };
 
 const OPTIONS = {
@@ -79,7 +68,7 @@ ${rows.join('\n')}
   --rounds N    how often the contestants take turns; the median counts. Default 3.
   --pods N      instead of the number of pods that the question names
   --events N    the same for the events of ingest
-  --quick       restart, outage, audit and bcs: so small and short that figures say nothing, only that it works
+  --quick       restart, outage, audit, bcs and queue: so small and short that figures say nothing, only that it works
   --only LOAD   outage: the cases of one load alone, churn or sweep
   --json FILE   writes the report as JSON, too
   --peers DIR   the folder of gomirror and goload, the client-go mirror and the load generator. Default: KUBEFOLD_PEERS.

@@ -1,10 +1,14 @@
 import { systemClock } from '../kit/clock.ts';
+import { collectGarbage, memoryInUse } from '../kit/heap.ts';
 import { seededRandom } from '../kit/random.ts';
 import { type ObjectKey, objectKey } from '../model/key.ts';
 import { createWorkQueue } from '../queue/work-queue.ts';
+import type { Bench } from './context.ts';
+import { shown } from './report.ts';
 
 /** Keys in flight, spread over NAMESPACES as in a large cluster. */
 const KEYS = 100_000;
+const QUICK_KEYS = 5_000;
 const NAMESPACES = 500;
 const BATCH = 256;
 const ROUNDS = 12;
@@ -21,18 +25,34 @@ interface Contestant {
  * Operations a second (one operation is add, take and done of one key) and bytes a waiting key, beside what a program
  * would use instead: a Map that folds but keeps no order, and an array that keeps order but does not fold.
  */
-export async function run(): Promise<void> {
-  const keys = makeKeys();
-  const rows = [['queue', 'add+take+done a second', 'calls a second', 'bytes a waiting key']];
-  for (const contestant of contestants()) {
-    const perSecond = await speed(contestant, keys);
-    rows.push([contestant.name, thousands(perSecond), thousands(3 * perSecond), bytesPerKey(contestant, keys)]);
-  }
-  process.stdout.write(`${KEYS} keys in ${NAMESPACES} namespaces, batches of ${BATCH}, best of ${ROUNDS} rounds, one core\n${table(rows)}`);
-}
+export const queue: Bench = {
+  async run({ quick }) {
+    const keys = makeKeys(quick ? QUICK_KEYS : KEYS);
+    const all = contestants();
+    const best = all.map(() => 0);
+    // In turns, so that a machine that is disturbed disturbs all of them.
+    for (let round = 0; round < ROUNDS; round++)
+      for (const [index, contestant] of all.entries()) best[index] = Math.max(best[index] ?? 0, await speed(contestant, keys));
+    const bytes = all.map((contestant) => bytesPerKey(contestant, keys));
+    return {
+      question: `How many keys a second does one core add, take and be done with, of ${shown(keys.length)} in ${NAMESPACES} namespaces, and what does a waiting key cost?`,
+      table: [
+        ['queue', 'add+take+done a second', 'calls a second', 'bytes a waiting key'],
+        ...all.map(({ name }, index) => [name, millions(best[index] ?? 0), millions(3 * (best[index] ?? 0)), (bytes[index] ?? 0).toFixed(0)]),
+      ],
+      answers: [
+        { name: 'add+take+done a second', value: best[0] ?? Number.NaN, unit: '', bar: { atLeast: 2_000_000 } },
+        { name: 'bytes a waiting key', value: bytes[0] ?? Number.NaN, unit: 'bytes', bar: { atMost: 200 } },
+        { name: 'against the Map', value: (best[0] ?? Number.NaN) / (best[2] ?? Number.NaN), unit: 'times' },
+        { name: 'against the array', value: (best[0] ?? Number.NaN) / (best[3] ?? Number.NaN), unit: 'times' },
+      ],
+      notes: [`Batches of ${BATCH}, best of ${ROUNDS} rounds. The keys themselves are not weighed: the cache holds them anyway.`],
+    };
+  },
+};
 
 function contestants(): readonly Contestant[] {
-  const queue = (name: string, measured: boolean): Contestant => {
+  const ours = (name: string, measured: boolean): Contestant => {
     const create = () => createWorkQueue({ name: 'bench', clock: systemClock, random: seededRandom(1), metrics: measured ? discarded() : undefined });
     const reused = create();
     return {
@@ -51,8 +71,8 @@ function contestants(): readonly Contestant[] {
   const map = new Map<ObjectKey, true>();
   const fifo: ObjectKey[] = [];
   return [
-    queue('kubefold', false),
-    queue('kubefold, with metrics', true),
+    ours('kubefold', false),
+    ours('kubefold, with metrics', true),
     {
       name: 'Map (folds, no order)',
       cycle(keys) {
@@ -75,36 +95,26 @@ function contestants(): readonly Contestant[] {
 }
 
 async function speed(contestant: Contestant, keys: readonly ObjectKey[]): Promise<number> {
-  let bestMs = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < ROUNDS; round++) {
-    const start = systemClock.now();
-    await contestant.cycle(keys);
-    bestMs = Math.min(bestMs, systemClock.now() - start);
-  }
-  return (keys.length / bestMs) * 1000;
+  const start = systemClock.now();
+  await contestant.cycle(keys);
+  return (keys.length / (systemClock.now() - start)) * 1000;
 }
 
-/** The keys themselves are not counted: the cache holds them anyway. */
-function bytesPerKey(contestant: Contestant, keys: readonly ObjectKey[]): string {
-  const { gc } = globalThis;
-  if (gc === undefined) return 'needs node --expose-gc';
-  gc();
+function bytesPerKey(contestant: Contestant, keys: readonly ObjectKey[]): number {
+  collectGarbage();
   const before = memoryInUse();
-  const filled = contestant.fill(keys);
-  gc();
+  const filled = [contestant.fill(keys)];
+  collectGarbage();
   const bytes = memoryInUse() - before;
-  return filled === null ? '' : (bytes / keys.length).toFixed(0);
-}
-
-function memoryInUse(): number {
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
+  // Held until here.
+  filled.length = 0;
+  return bytes / keys.length;
 }
 
 /** In an order as events arrive: no two of one namespace beside each other but by chance. */
-function makeKeys(): readonly ObjectKey[] {
+function makeKeys(count: number): readonly ObjectKey[] {
   const random = seededRandom(42);
-  const keys = Array.from({ length: KEYS }, (_, index) =>
+  const keys = Array.from({ length: count }, (_, index) =>
     objectKey(`namespace-${Math.floor(random.next() * NAMESPACES)}`, `deployment-${index}-7d4b9c6f5-x2x4z`),
   );
   // A key is hashed once in its life; a lookup does it here, so that no contestant pays for all.
@@ -116,13 +126,6 @@ function discarded(): Parameters<typeof createWorkQueue>[0]['metrics'] {
   return { adds: nothing, retries: nothing, queueDuration: nothing, workDuration: nothing };
 }
 
-function thousands(value: number): string {
+function millions(value: number): string {
   return `${(value / 1e6).toFixed(2)} M`;
-}
-
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows
-    .map((row) => `${row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ')}\n`)
-    .join('');
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../kit/clock.ts';
 import { VERSION } from '../model/version.ts';
-import { collectGarbage } from './collect.ts';
+import { collectGarbage } from '../kit/heap.ts';
 import { type Finding, findingsOf, type PublishedRow, publishedRows } from './findings.ts';
 import { GROWTH_OBJECTS, type GrowthPoint, measureGrowth } from './growth.ts';
 import { type Machine, thisMachine } from './machine.ts';

@@ -9,7 +9,7 @@ import { ProcessClock, VirtualClock } from '../sim/clock.ts';
 import { Life } from '../sim/life.ts';
 import type { Storage } from '../storage/storage.ts';
 import { putOf } from './bodies.ts';
-import { collectGarbage, memoryInUse } from './collect.ts';
+import { collectGarbage, memoryInUse } from '../kit/heap.ts';
 import { PODS } from './load/kinds.ts';
 import type { LoadChange } from './load/load.ts';
 import { Folding } from './strategy/folding.ts';

@@ -1,4 +1,4 @@
-import { collectGarbage } from './collect.ts';
+import { collectGarbage } from '../kit/heap.ts';
 import { loadOf } from './load/loads.ts';
 import { runStrategy } from './run.ts';
 import type { Sizing, SizingQuestion } from './sizing.ts';

@@ -37,6 +37,17 @@ test('a small first sync is measured against the plain limit and reported, as JS
   for (const { name, value } of report.answers) expect(value, name).toBeGreaterThan(0);
 });
 
+test('a small work queue is measured beside a Map and an array, against the bars, as JSON too', async () => {
+  using dir = tempDir('bench');
+  const { code, stdout, stderr } = await bench('queue', '--quick', '--json', dir.file('report.json'));
+  expect(code, stderr).toBeLessThan(2);
+  for (const name of ['kubefold, with metrics', 'Map (folds, no order)', 'array (order, no folding)']) expect(stdout).toContain(name);
+  expect(stdout).toMatch(/add\+take\+done a second: [\d,]+ +asked: at least 2000000, (?:NOT )?met/);
+  const { answers } = JSON.parse(readFileSync(dir.file('report.json'), 'utf8')) as { answers: { name: string; value: number }[] };
+  expect(answers.find(({ name }) => name === 'bytes a waiting key')?.value).toBeLessThan(1_000);
+  for (const { name, value } of answers) expect(value, name).toBeGreaterThan(0);
+});
+
 test('a small stream of events is taken in by both contestants, none missed', async () => {
   const { code, stdout, stderr } = await bench('ingest', '--pods', '50', '--events', '1000', '--rounds', '1');
   expect(code, stderr).toBeLessThan(2);
