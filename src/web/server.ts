@@ -1,13 +1,15 @@
-import { readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { carriesBearer, readBearer } from '../kit/bearer.ts';
-import { messageOf, UsageError } from '../model/errors.ts';
+import { type Logger, silentLogger } from '../kit/log.ts';
+import { UsageError } from '../model/errors.ts';
 import type { Control } from '../model/control.ts';
 import type { MirrorStatus } from '../model/status.ts';
 import { answerControl, isControlPath } from './control.ts';
+import { boundConnections, serverOptions, WEB_LIMITS, type WebLimits } from './limits.ts';
 import { STATUS_PAGE } from './page.ts';
 import { readiness } from './readiness.ts';
+import { startTlsServer } from './tls-server.ts';
 
 export interface WebOptions {
   readonly host: string;
@@ -18,6 +20,10 @@ export interface WebOptions {
   readonly control: Control;
   /** Null on loopback: plain HTTP, no credentials. */
   readonly secured: { readonly certFile: string; readonly keyFile: string; readonly tokenFile: string } | null;
+  /** Hears of certificates that change. */
+  readonly log?: Logger | undefined;
+  /** Default WEB_LIMITS. */
+  readonly limits?: WebLimits | undefined;
 }
 
 export interface Web {
@@ -25,15 +31,9 @@ export interface Web {
   close(): Promise<void>;
 }
 
-/** Requests are small and answered at once: what takes longer is an attack or a mistake. */
-const REQUEST_TIMEOUT_MS = 10_000;
-const MAX_HEADER_BYTES = 16 * 1024;
-const MAX_CONNECTIONS = 256;
-
 /** Serves health, metrics, the status page and what people decide. Rejects with the socket's error when the address cannot be taken. */
 export async function startWeb(options: WebOptions): Promise<Web> {
-  const { secured } = options;
-  const limits = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: MAX_HEADER_BYTES };
+  const { secured, log = silentLogger, limits = WEB_LIMITS } = options;
   // Whatever a request does to us stays its own trouble: a rejection that nobody takes would end the process.
   const listener: RequestListener = (request, response) => {
     answer(options, request, response).catch(() => {
@@ -44,8 +44,9 @@ export async function startWeb(options: WebOptions): Promise<Web> {
   if (secured !== null && readBearer(secured.tokenFile) === null) {
     throw new UsageError(`auth.tokenFile ${secured.tokenFile} cannot be read or is empty: put one bearer token into it.`);
   }
-  const server: Server = secured === null ? createServer(limits, listener) : await tlsServer(secured, limits, listener);
-  server.maxConnections = MAX_CONNECTIONS;
+  const bounds = serverOptions(limits);
+  const server: Server = secured === null ? createServer(bounds, listener) : await startTlsServer(secured, { options: bounds, listener, log });
+  boundConnections(server, limits);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, () => {
@@ -65,22 +66,13 @@ export async function startWeb(options: WebOptions): Promise<Web> {
   };
 }
 
-async function tlsServer(secured: { readonly certFile: string; readonly keyFile: string }, limits: ServerOptions, listener: RequestListener): Promise<Server> {
-  const { createServer: createTlsServer } = await import('node:https');
-  try {
-    return createTlsServer({ ...limits, cert: readFileSync(secured.certFile), key: readFileSync(secured.keyFile) }, listener);
-  } catch (cause) {
-    throw new UsageError(
-      `tls.certFile ${secured.certFile} and tls.keyFile ${secured.keyFile} cannot be used: ${messageOf(cause)}. They must be a certificate chain and its private key, in PEM.`,
-    );
-  }
-}
-
 async function answer(options: WebOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
   // Not every request target is a URL: `//` is none.
   const url = URL.parse(request.url ?? '/', 'http://localhost');
   if (url === null) return send(response, 400, 'text/plain; charset=utf-8', 'the path of the request cannot be read\n');
   if (isControlPath(url.pathname)) return control(options, request, response, url);
+  // What is read here has no body; whoever sends one all the same is not listened to any longer.
+  if (request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0) response.setHeader('Connection', 'close');
   if (request.method !== 'GET' && request.method !== 'HEAD') return send(response, 405, 'text/plain; charset=utf-8', 'only GET and HEAD are answered here\n');
   // Probes of a kubelet carry no credentials, and learn nothing but yes or no.
   if (url.pathname === '/livez') return send(response, 200, 'text/plain; charset=utf-8', 'ok\n');

@@ -129,7 +129,7 @@ describe('the Dockerfile', () => {
     expect(dockerfile).toContain(`\nUSER ${runAsUser}:${runAsGroup}\n`);
     const words = (name: string): unknown => JSON.parse(new RegExp(`^${name} (\\[.*\\])$`, 'm').exec(dockerfile)?.[1] ?? 'null');
     expect(words('CMD')).toEqual(containers[0]?.args);
-    expect(words('ENTRYPOINT')).toEqual(['node', '/kubefold/dist/main.js']);
+    expect(words('ENTRYPOINT')).toEqual(['node', '--disable-sigusr1', '/kubefold/dist/main.js']);
     expect(existsSync(join(tree, 'dist/main.js'))).toBe(true);
   });
 
