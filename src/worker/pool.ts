@@ -126,6 +126,8 @@ export class WorkerPool {
     while (index < this.#target && !this.#isOver) {
       const keys = await queue.take(gate.rows(storage.batchLimit));
       if (keys.length === 0) return;
+      // One too many since it began to wait: every idle one would still write a batch before it ends, for seconds where there are hundreds.
+      if (index >= this.#target && !this.#isDraining && !this.#isOver) return this.#putBack(keys);
       const admission = this.#isOver ? REFUSED : gate.enter();
       if (admission !== REFUSED) await this.#process(this.#upTo(gate.rows(storage.batchLimit), keys), admission);
       else if (this.#isDraining || this.#isOver) await this.#processAtLast(keys);

@@ -179,9 +179,6 @@ describe('workers', () => {
     await world.settle();
     for (const workers of [1, 3, 1, 3, 2]) world.workers.resize(workers);
     await world.settle();
-    // One that is no longer wanted may have been waiting for a key: it writes that one and ends.
-    for (let index = 0; index < 3; index++) world.put(`first-${index}`, index + 1);
-    await world.settle();
     let open = (): void => {};
     world.storage.gate = new Promise((resolve) => {
       open = resolve;
@@ -191,7 +188,34 @@ describe('workers', () => {
     expect(world.queue.held).toBe(2);
     open();
     await world.settle();
-    expect(world.storage.rows.size).toBe(12);
+    expect(world.storage.rows.size).toBe(9);
+  });
+
+  test('workers that were idle when they became too many write nothing any more: what they were handed goes back to the queue', async () => {
+    world = new World(50, 1);
+    await world.settle();
+    world.workers.resize(1);
+    let open = (): void => {};
+    world.storage.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    for (let index = 0; index < 20; index++) world.put(`p${index}`, index + 1);
+    await world.settle();
+    expect([world.queue.held, world.queue.length]).toEqual([1, 19]);
+    open();
+    await world.settle();
+    expect(world.storage.rows.size).toBe(20);
+  });
+
+  test('a queue that is drained while idle workers are too many is drained to its end', async () => {
+    world = new World(10, 1);
+    await world.settle();
+    world.workers.resize(1);
+    for (let index = 0; index < 20; index++) world.put(`p${index}`, index + 1);
+    world.workers.drain();
+    await world.queue.drain();
+    await world.settle();
+    expect(world.storage.rows.size).toBe(20);
   });
 
   test('each worker has as many writes under way as storage has lanes for it, and is still counted as one', async () => {
