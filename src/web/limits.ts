@@ -48,7 +48,7 @@ export function boundConnections(server: Server, limits: WebLimits): void {
   server.maxConnections = limits.connections;
   server.maxHeadersCount = limits.headers;
   // A client that does not take its answer, or takes it by the byte, keeps it in our memory.
-  server.setTimeout(limits.stillMs, (socket: Socket) => socket.destroy());
+  server.timeout = limits.stillMs;
   server.on('request', (_request, response: ServerResponse) => {
     response.once(
       'close',
