@@ -13,10 +13,13 @@ import type { Random } from './kit/random.ts';
 import { Semaphore } from './kit/semaphore.ts';
 import { BottleneckLimit } from './limit/bottleneck-limit.ts';
 import { limitedStorage } from './limit/limited-storage.ts';
+import { untilAborted } from './kit/within.ts';
 import { UsageError } from './model/errors.ts';
 import type { MirrorStatus, PoolStatus } from './model/status.ts';
 import { VERSION } from './model/version.ts';
 import { BcsRequests, showBcsNames } from './mirror/bcs-metrics.ts';
+import { Leadership } from './mirror/leadership.ts';
+import { showLeadership } from './mirror/leadership-metrics.ts';
 import { Mirror } from './mirror/mirror.ts';
 import { observedPools, showPools } from './mirror/pool-metrics.ts';
 import { observedStorage } from './mirror/observed-storage.ts';
@@ -54,11 +57,14 @@ export interface App {
   isReady(): boolean;
   /** Changes received since the start, for a rate. */
   changes(): number;
-  /** Mirrors until `signal` aborts; then writes what is dirty for `shutdown.graceSeconds` at the most, and closes everything. */
+  /**
+   * Mirrors until `signal` aborts; then writes what is dirty for `shutdown.graceSeconds` at the most, and closes everything. Throws LeadershipLostError when another
+   * process writes now: then nothing is waited for.
+   */
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** Wires the rooms in the order in which data flows. Storage is open and the address taken when it resolves. */
+/** Wires the rooms in the order in which data flows. The address is taken when it resolves, and storage is open, unless a leader is to be elected first. */
 export async function createApp(options: AppOptions): Promise<App> {
   const { credentials, clock, random, log } = options;
   let { config } = options;
@@ -77,15 +83,20 @@ export async function createApp(options: AppOptions): Promise<App> {
     log: log.child({ component: 'storage' }),
   });
   const requests = config.metrics.bcsNames ? new BcsRequests() : null;
+  const namespace = credentials.namespace || 'default';
+  const settings = config.leaderElection;
+  const leadership = settings.enabled ? new Leadership({ settings, leases: cluster, namespace, clock, random, log }) : null;
   const wrapped = options.wrapStorage?.(engine) ?? engine;
-  const storage = limitedStorage(requests === null ? wrapped : observedStorage(wrapped, requests, clock), storageSlots, storageRate);
-  await storage.open();
+  const guarded = leadership?.guard(wrapped) ?? wrapped;
+  const storage = limitedStorage(requests === null ? guarded : observedStorage(guarded, requests, clock), storageSlots, storageRate);
+  if (leadership === null) await storage.open();
   const reader = openOwnReader(config.storage.url, engine);
   const mirror = new Mirror({
     clusterName,
     cluster,
     storage,
     reader,
+    tenure: leadership?.tenure,
     config,
     listsFirst: options.listsFirst,
     clock,
@@ -93,16 +104,21 @@ export async function createApp(options: AppOptions): Promise<App> {
     log,
     explain: (error) => describeConnectError(error, cluster.address),
   });
+  showLeadership(mirror.metrics, leadership);
   if (requests !== null) showBcsNames(mirror.metrics, { cluster: clusterName, requests });
   let web: Web | null = null;
   let pools: Pools | null = null;
-  const status = (): MirrorStatus => (pools === null ? mirror.status() : { ...mirror.status(), pools: pools.status() });
+  const status = (): MirrorStatus => ({
+    ...mirror.status(),
+    ...(leadership === null ? {} : { leadership: leadership.status() }),
+    ...(pools === null ? {} : { pools: pools.status() }),
+  });
   try {
     pools = await poolsOf(clusterName, config, requests, options);
     if (pools !== null) showPools(mirror.metrics, pools.status);
     web = await listen(config, mirror, status);
   } catch (cause) {
-    await storage.close();
+    if (leadership === null) await storage.close();
     throw cause;
   }
 
@@ -146,22 +162,29 @@ export async function createApp(options: AppOptions): Promise<App> {
             });
       const hurry = new AbortController();
       const cancelHurry = { now: (): void => {} };
+      leadership?.lost.addEventListener('abort', () => hurry.abort());
       signal.addEventListener('abort', () => {
         cancelHurry.now = clock.after(config.shutdown.graceSeconds * 1000, () => hurry.abort());
       });
-      const polling = pools?.run(AbortSignal.any([signal, ended.signal]));
+      const running = AbortSignal.any(leadership === null ? [signal, ended.signal] : [signal, ended.signal, leadership.lost]);
+      leadership?.start(storage);
+      const polling = (leadership?.tenure.begun(running) ?? Promise.resolve()).then(() => (running.aborted ? undefined : pools?.run(running)));
       try {
-        await mirror.run(signal, hurry.signal);
+        await mirror.run(running, hurry.signal);
       } finally {
         ended.abort();
         await following;
         await polling;
         await web?.close();
         if ('close' in reader) await reader.close();
-        await storage.close();
+        // Who has lost the lease ends before others may write, and whatever is under way is refused, or as late as it would be anyway.
+        const isLost = leadership?.lost.aborted === true;
+        if (leadership === null || leadership.hasOpened) await (isLost ? untilAborted(storage.close(), hurry.signal) : storage.close());
+        await leadership?.end();
         await cluster.close();
         cancelHurry.now();
       }
+      if (leadership?.lost.aborted === true) throw leadership.lost.reason;
     },
   };
 }

@@ -8,7 +8,7 @@ import { systemClock } from '../kit/clock.ts';
 import { createLogger } from '../kit/log.ts';
 import { systemRandom } from '../kit/random.ts';
 import { type KindStatus, type MirrorStatus, refused } from '../model/status.ts';
-import { UsageError } from '../model/errors.ts';
+import { LeadershipLostError, UsageError } from '../model/errors.ts';
 import { readConfiguration } from './bcs-files.ts';
 import type { CommandContext, OptionTable, Parsed } from './command.ts';
 import { LiveLine } from './live-line.ts';
@@ -25,6 +25,8 @@ export const MIRROR_OPTIONS: OptionTable = {
   listen: { type: 'string', value: 'HOST:PORT', help: 'Health, metrics and status page; off for none. Default 127.0.0.1:8080.' },
 };
 
+/** The exit code of who must write no more. */
+const LEADERSHIP_LOST = 3;
 const REDRAW_MS = 200;
 const WAIT_MS = 25;
 
@@ -124,16 +126,21 @@ export async function mirrorSession(
   const ending = AbortSignal.any([context.signal, done.signal]);
   const startedAt = clock.now();
   let failure: string | null = null;
+  let code = 1;
   const watching = watchProgress();
   try {
     await app.run(ending);
+  } catch (cause) {
+    if (!(cause instanceof LeadershipLostError)) throw cause;
+    failure = `leadership is lost: ${cause.message}. Another process writes now, or soon will; start this one again and it stands by`;
+    code = LEADERSHIP_LOST;
   } finally {
     done.abort();
     await watching;
     live?.end();
   }
   if (failure !== null) context.stderr(`kubefold: ${failure}\n`);
-  return failure === null ? 0 : 1;
+  return failure === null ? 0 : code;
 
   async function watchProgress(): Promise<void> {
     let wasReady = false;

@@ -30,6 +30,10 @@ export const DEFAULTS = {
   historyMaxAgeHours: 24,
   historyMaxBytes: 2 ** 30,
   shards: 1,
+  leaseName: 'kubefold',
+  leaseSeconds: 15,
+  renewSeconds: 10,
+  leaseRetrySeconds: 2,
 } as const;
 
 /**

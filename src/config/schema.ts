@@ -3,6 +3,7 @@ import { formatByteSize, parseByteSize } from './byte-size.ts';
 import { DEFAULTS } from './defaults.ts';
 import { isPattern } from './glob.ts';
 import { isLoopback, parseListen } from './listen.ts';
+import { leaderElectionProblems, leaderElectionSchema } from './leader-election-schema.ts';
 import { metricsSchema } from './metrics-schema.ts';
 import { netserviceProblems, netserviceSchema } from './netservice-schema.ts';
 import { ruleSchema, rulePatternSchema } from './rule-schema.ts';
@@ -11,7 +12,7 @@ import { choice, described, integer, nonEmptyList, nullable, problem, section, s
 
 const LATER = {
   history: 'Checked now; acted on by the release with the change log.',
-  leases: 'Checked now; acted on by the release with leader election.',
+  leases: 'Checked now; acted on by the release with shards.',
 } as const;
 
 /** Bytes, written as a number or with a unit; at least `min`. */
@@ -273,6 +274,7 @@ export const configSchema = v.strictObject(
         false,
       ),
     }),
+    leaderElection: leaderElectionSchema,
     shards: v.optional(
       integer({ min: 1, max: 1024, description: `Parts that replicas share, each with its own lease. ${LATER.leases} Default ${DEFAULTS.shards}.` }),
       DEFAULTS.shards,
@@ -305,6 +307,8 @@ export function crossChecks(config: Config): readonly { readonly path: readonly 
   }
   for (const { key, message } of netserviceProblems(config.netservice, config.storage.url))
     found.push({ path: ['netservice', key], message, found: config.netservice[key] });
+  for (const { key, message } of leaderElectionProblems(config.leaderElection))
+    found.push({ path: ['leaderElection', key], message, found: config.leaderElection[key] });
   const client = config.storage.tls;
   if ((client.certFile === null) !== (client.keyFile === null)) {
     found.push({

@@ -137,9 +137,9 @@ export interface MirrorStatus {
  */
 const SILENCE_MS = 90_000;
 
-/** How old the copy may be, in milliseconds: as old as its oldest kind. Null before the first sync is durable. */
+/** How old the copy may be, in milliseconds: as old as its oldest kind. Null before the first sync is durable, and for who does not write it. */
 export function copyAge(status: MirrorStatus): number | null {
-  if (status.kinds.length === 0 || status.phase === 'connecting') return null;
+  if (status.kinds.length === 0 || status.phase === 'connecting' || status.phase === 'standby' || status.leadership?.role === 'standby') return null;
   let oldest = 0;
   for (const kind of status.kinds) {
     if (!kind.complete) return null;
@@ -155,9 +155,9 @@ export function silence(status: MirrorStatus): number | null {
   return silent.length === 0 ? null : Math.min(...silent);
 }
 
-/** Whether every kind that rules ask for is complete and durable, except what is parked. */
+/** Whether every kind that rules ask for is complete and durable, except what is parked; of a process that stands by, whether every object is known. */
 export function isReady(status: MirrorStatus): boolean {
-  return status.phase === 'live';
+  return status.phase === 'live' || status.phase === 'standby';
 }
 
 /** Kinds that the API server refuses to this user: waiting does not help, a grant or a rule does. */

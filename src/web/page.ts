@@ -130,6 +130,11 @@ export const STATUS_PAGE = `<!doctype html>
       last.drift > 0 ? 'bad' : skipped === '' ? 'quiet' : 'warm');
   }
 
+  function leader(lease) {
+    if (lease === undefined) return '';
+    return lease.role === 'leader' ? ', this process leads (epoch ' + lease.epoch + ')' : lease.holder === null ? ', nobody leads' : ', ' + lease.holder + ' leads';
+  }
+
   function showStatus(status) {
     const { kinds } = status;
     const sum = (key) => kinds.reduce((total, kind) => total + kind[key], 0);
@@ -140,8 +145,8 @@ export const STATUS_PAGE = `<!doctype html>
     const oldest = isComplete ? Math.max(...kinds.map((kind) => kind.ageMs), silentMs > 90000 ? silentMs : 0) : null;
     document.title = status.cluster + ' · kubefold';
     set('cluster', status.cluster);
-    set('phase', status.phase, status.phase === 'live' && status.error === null ? 'good' : status.phase === 'connecting' || status.error !== null ? 'bad' : 'warm');
-    set('line', count(sum('objects')) + ' objects of ' + kinds.length + ' kinds, from ' + status.address + (silentMs < 20000 ? '' : ', nothing heard for ' + age(silentMs)));
+    set('phase', status.phase, (status.phase === 'live' || status.phase === 'standby') && status.error === null ? 'good' : status.phase === 'connecting' || status.error !== null ? 'bad' : 'warm');
+    set('line', count(sum('objects')) + ' objects of ' + kinds.length + ' kinds, from ' + status.address + leader(status.leadership) + (silentMs < 20000 ? '' : ', nothing heard for ' + age(silentMs)));
     set('age', oldest === null ? complete + ' of ' + kinds.length + ' kinds' : age(oldest), oldest === null ? 'warm' : oldest < 1000 ? 'good' : oldest < 60000 ? 'warm' : 'bad');
     if (oldest !== null) chart('age-chart', [Math.max(0, oldest - 1000)]);
     set('unsettled', count(sum('unsettled')));

@@ -5,7 +5,7 @@ import { type AuditStatus, copyAge, isReady, type KindStatus, type MirrorStatus,
  * object, else 503 with the reasons.
  */
 export function readiness(status: MirrorStatus, detail: 'short' | 'verbose'): { readonly code: 200 | 503; readonly text: string } {
-  const ready = isReady(status) || status.phase === 'standby';
+  const ready = isReady(status);
   const lines: string[] = [];
   if (detail === 'verbose') {
     for (const kind of [...status.kinds].sort((a, b) => (a.id < b.id ? -1 : 1))) lines.push(kindLine(kind));

@@ -1,0 +1,167 @@
+import { writeFileSync } from 'node:fs';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { seedCluster } from '../../src/hollow/load.ts';
+import { type Hollow, startHollow } from '../../src/hollow/server.ts';
+import { systemClock } from '../../src/kit/clock.ts';
+import { seededRandom } from '../../src/kit/random.ts';
+import { messageOf } from '../../src/model/errors.ts';
+import { type TempDir, tempDir } from '../support/temp-dir.ts';
+import { Copy } from './copy.ts';
+import { HollowChurn } from './support/hollow-churn.ts';
+import { type MirrorOptions, verifyHere } from './support/mirror-process.ts';
+import { Replicas, statusOf, writesOf } from './support/replicas.ts';
+
+/** Two real processes that elect one of them, on one file of SQLite: the leader is killed, frozen and replaced in churn, and the copy is exact after each. */
+
+const ROUNDS = Number(process.env['KUBEFOLD_ROUNDS'] ?? 2);
+const PODS = 400;
+const CHURNED = ['pods', 'pods', 'configmaps', 'services'];
+const CHANGES_PER_TICK = 3;
+/** Shorter than the defaults, so that the test is. */
+const LEASE_MS = 3_000;
+/** The bar, beside the lease. */
+const BEYOND_MS = 3_000;
+const CONFIG = `
+leaderElection: { enabled: true, name: copy, leaseSeconds: 3, renewSeconds: 2, retrySeconds: 1 }
+audit: { everySeconds: null }
+fence: { maxDeleteShare: 1 }
+`;
+
+const seed = Number(process.env['KUBEFOLD_SEED'] ?? systemClock.wall() % 2 ** 32);
+const random = seededRandom(seed);
+const pause = (maxMs: number): Promise<void> => systemClock.sleep(Math.floor(random.next() * maxMs));
+
+let dir: TempDir;
+let options: MirrorOptions;
+let hollow: Hollow;
+let churn: HollowChurn;
+let replicas: Replicas;
+
+beforeAll(async () => {
+  dir = tempDir('leadership');
+  hollow = await startHollow({ random: seededRandom(seed), history: 100_000 });
+  seedCluster(hollow, { pods: PODS, nodes: 4, namespaces: 3, bytes: 1_000 });
+  churn = new HollowChurn(hollow, { random, kinds: CHURNED });
+  writeFileSync(dir.file('kubeconfig'), hollow.kubeconfig());
+  writeFileSync(dir.file('kubefold.yaml'), CONFIG);
+  options = { kubeconfig: dir.file('kubeconfig'), database: dir.file('copy.db'), flags: ['--config', dir.file('kubefold.yaml')] };
+  replicas = new Replicas(options);
+  await replicas.start();
+});
+
+afterEach(() => churn.stop());
+
+afterAll(async () => {
+  churn?.stop();
+  await replicas?.stop();
+  await hollow?.close();
+  dir.remove();
+});
+
+async function becomesExact(): Promise<void> {
+  churn.stop();
+  using copy = new Copy(options.database);
+  try {
+    await copy.equals(hollow);
+  } catch (cause) {
+    throw new Error(`${messageOf(cause)}. Seed ${seed}. The end of its log: ${replicas.leader.child.stderr().slice(-3_000)}`, { cause });
+  }
+  const verdict = await verifyHere(options);
+  expect(verdict, verdict.stdout.slice(0, 4_000)).toMatchObject({ code: 0, verdict: 'equal', differences: 0, unknown: 0 });
+}
+
+const lists = async (): Promise<number> => {
+  let sum = 0;
+  for (const kind of new Set(CHURNED)) sum += await replicas.leader.metric('kubefold_lists_total', `resource="${kind}"`);
+  return sum;
+};
+
+describe(`replicas that elect one of them, with KUBEFOLD_SEED=${seed}`, () => {
+  test('the standby knows every object and writes nothing, and says who leads', async () => {
+    const { leader, standby } = replicas;
+    churn.start(CHANGES_PER_TICK);
+    await pause(500);
+    const [leading, standing] = [await statusOf(leader), await statusOf(standby)];
+    expect(leading).toMatchObject({ role: 'leader', holder: leading.identity, epoch: expect.any(Number) });
+    expect(standing).toMatchObject({ role: 'standby', holder: leading.identity, epoch: null });
+    expect((await standby.get('/readyz')).status).toBe(200);
+    expect(await standby.metric('kubefold_leader', 'shard="0"')).toBe(0);
+    expect(await leader.metric('kubefold_leader', 'shard="0"')).toBe(1);
+    expect(await leader.metric('leader_election_master_status', 'name="copy"')).toBe(1);
+    expect(await standby.metric('kubefold_changes_total')).toBeGreaterThan(PODS);
+    expect(await writesOf(standby)).toBe(0);
+    churn.stop();
+    await becomesExact();
+  });
+
+  test.each(Array.from({ length: ROUNDS }, (_, n) => n + 1))('round %i: killed in churn, the other goes on within the lease without a list', async () => {
+    churn.start(CHANGES_PER_TICK);
+    await pause(600);
+    const before = await statusOf(replicas.leader);
+    const since = systemClock.now();
+    await replicas.leader.kill();
+    await replicas.takenOver(since, LEASE_MS + BEYOND_MS);
+    const now = await statusOf(replicas.leader);
+    expect(now.epoch).toBeGreaterThan(before.epoch ?? -1);
+    await pause(300);
+    await becomesExact();
+    // Its own first lists, from when it began to stand by.
+    expect(await lists()).toBe(new Set(CHURNED).size);
+    await replicas.startStandby();
+  });
+
+  test.each(Array.from({ length: ROUNDS }, (_, n) => n + 1))(
+    'round %i: frozen for longer than its lease, it writes nothing when it wakes, and ends with 3',
+    async () => {
+      churn.start(CHANGES_PER_TICK);
+      await pause(600);
+      const frozen = replicas.leader;
+      const since = systemClock.now();
+      frozen.child.signal('SIGSTOP');
+      // Frozen in the middle of a transaction it keeps the lock of SQLite, and the other one says that it waits for that.
+      const waits = replicas.standby.child.printed(/storage cannot be opened yet/, { on: 'stderr', withinMs: LEASE_MS + 10_000 }).then(
+        () => 'waits' as const,
+        () => 'never waited' as const,
+      );
+      const former = await Promise.race([
+        replicas.takenOver(since, 30_000),
+        waits.then((what) => (what === 'waits' ? frozen.child.signal('SIGCONT') : undefined)).then(() => null),
+      ]);
+      if (former === null) await replicas.takenOver(since, 10_000);
+      await pause(300);
+      const { epoch } = await statusOf(replicas.leader);
+      const wokenAt = systemClock.wall();
+      frozen.child.signal('SIGCONT');
+      const exit = await frozen.child.exited;
+      expect(exit.code, exit.stderr.slice(-2_000)).toBe(3);
+      expect(exit.stderr).toContain('leadership is lost');
+      await pause(300);
+      expect(replicas.lateRows(epoch ?? -1, wokenAt)).toBe(0);
+      await becomesExact();
+      await replicas.startStandby();
+    },
+  );
+
+  test.each(Array.from({ length: ROUNDS }, (_, n) => n + 1))('round %i: stopped in order it hands over in less than 2 s', async () => {
+    churn.start(CHANGES_PER_TICK);
+    await pause(600);
+    const { leader } = replicas;
+    const since = systemClock.now();
+    const stopped = leader.child.stop(30_000);
+    await replicas.takenOver(since, LEASE_MS);
+    expect((await stopped).code).toBe(0);
+    await pause(1_000);
+    const { epoch } = await statusOf(replicas.leader);
+    await becomesExact();
+    const gapMs = replicas.gapBefore(epoch ?? -1);
+    replicas.gaps.push(gapMs);
+    expect(gapMs).toBeLessThan(2_000);
+    await replicas.startStandby();
+  });
+
+  test('the takings over were as quick as they must be', () => {
+    process.stderr.write(`takeovers ${replicas.takeovers.map(Math.round).join(', ')} ms; gaps of rolling updates ${replicas.gaps.join(', ')} ms\n`);
+    expect(replicas.takeovers).toHaveLength(3 * ROUNDS);
+    expect(replicas.gaps).toHaveLength(ROUNDS);
+  });
+});
