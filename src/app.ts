@@ -3,10 +3,11 @@ import { describeConnectError } from './cluster/connect-error.ts';
 import type { Credentials } from './cluster/credentials.ts';
 import { describeDiff, diffConfig, withLiveChanges } from './config/diff.ts';
 import { clusterNameFrom } from './config/identity.ts';
+import { ConfigInUse } from './config/in-use.ts';
 import type { ConfigFlags } from './config/load.ts';
 import { listenFailure, parseListen } from './config/listen.ts';
 import type { Config } from './config/schema.ts';
-import { followConfigFile } from './config/watch-file.ts';
+import { configVersion, followConfigFile } from './config/watch-file.ts';
 import type { Clock } from './kit/clock.ts';
 import type { RootLogger } from './kit/log.ts';
 import type { Random } from './kit/random.ts';
@@ -91,8 +92,10 @@ export async function createApp(options: AppOptions): Promise<App> {
   const storage = limitedStorage(requests === null ? guarded : observedStorage(guarded, requests, clock), storageSlots, storageRate);
   if (leadership === null) await storage.open();
   const reader = openOwnReader(config.storage.url, engine);
+  const inUse = new ConfigInUse(options.file === null ? null : configVersion(options.file.text));
   const mirror = new Mirror({
     clusterName,
+    configuration: inUse,
     cluster,
     storage,
     reader,
@@ -116,13 +119,14 @@ export async function createApp(options: AppOptions): Promise<App> {
   try {
     pools = await poolsOf(clusterName, config, requests, options);
     if (pools !== null) showPools(mirror.metrics, pools.status);
-    web = await listen(config, mirror, status);
+    web = await listen(config, { mirror, status, log });
   } catch (cause) {
     if (leadership === null) await storage.close();
     throw cause;
   }
 
   function applyUpdate(next: Config, version: string): void {
+    // Against what runs: a key that waits for a restart does so until it is as it was.
     const diff = diffConfig(config, next);
     config = withLiveChanges(config, next);
     slots.resize(config.limits.apiserver.concurrency);
@@ -131,6 +135,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     storageRate.update(config.limits.storage.perSecond);
     log.setLevel(config.log.level);
     mirror.apply(config);
+    inUse.applied(version, clock.wall(), diff.restart);
     log.info('configuration applied', { version, changes: describeDiff(diff) });
   }
 
@@ -152,10 +157,9 @@ export async function createApp(options: AppOptions): Promise<App> {
               signal: AbortSignal.any([signal, ended.signal]),
               onUpdate: (update) => {
                 if ('config' in update) {
-                  mirror.refusedConfig = null;
                   applyUpdate(update.config, update.version);
                 } else {
-                  mirror.refusedConfig = `configuration ${update.version} is refused as a whole, the one before it stays: ${update.error.message}`;
+                  inUse.refuse(update.version, update.error.message);
                   log.error('a new configuration is refused as a whole, the one before it stays', { version: update.version, error: update.error.message });
                 }
               },
@@ -215,7 +219,7 @@ async function poolsOf(cluster: string, config: Config, requests: BcsRequests | 
   };
 }
 
-async function listen(config: Config, mirror: Mirror, status: () => MirrorStatus): Promise<Web | null> {
+async function listen(config: Config, { mirror, status, log }: { mirror: Mirror; status: () => MirrorStatus; log: RootLogger }): Promise<Web | null> {
   // The configuration has been checked: what is not loopback has all three files.
   const address = config.listen === 'off' ? null : parseListen(config.listen);
   if (address === null) return null;
@@ -230,6 +234,8 @@ async function listen(config: Config, mirror: Mirror, status: () => MirrorStatus
       control: mirror.control,
       metrics: async () => ({ text: await mirror.metrics.registry.metrics(), contentType: mirror.metrics.registry.contentType }),
       secured: certFile !== null && keyFile !== null && tokenFile !== null ? { certFile, keyFile, tokenFile } : null,
+      debug: config.debug.enabled,
+      log: log.child({ component: 'web' }),
     });
   } catch (cause) {
     if (cause instanceof UsageError) throw cause;

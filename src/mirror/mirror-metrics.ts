@@ -14,7 +14,7 @@ export function showMirror(
     readonly auditor: Pick<Auditor, 'status'>;
     readonly workloads: Pick<Workloads, 'show'>;
     readonly clock: Pick<Clock, 'now'>;
-    readonly mirror: { readonly refusedConfig: string | null; status(): MirrorStatus };
+    readonly mirror: { status(): MirrorStatus };
   },
 ): void {
   const { gate, auditor, workloads, mirror, clock } = parts;
@@ -42,7 +42,7 @@ export function showMirror(
     },
   });
   metrics.gauge('kubefold_config_refused', 'Whether the newest version of the configuration file is refused, and an older one in use', () =>
-    mirror.refusedConfig === null ? 0 : 1,
+    (mirror.status().configuration?.refused ?? null) === null ? 0 : 1,
   );
   metrics.gauge('kubefold_storage_breaker_open', 'Whether storage is held to be away: changes wait until it takes writes', () => (gate.isOpen ? 1 : 0));
   metrics.gauge(

@@ -1,4 +1,5 @@
 import type { Cluster } from '../cluster/cluster.ts';
+import type { ConfigInUse } from '../config/in-use.ts';
 import type { Config } from '../config/schema.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
@@ -16,6 +17,8 @@ export interface MirrorOptions {
   /** Whether this process writes, or stands by for another one that does. Absent: it writes. */
   readonly tenure?: Tenure | undefined;
   readonly config: Config;
+  /** What is told of the file behind it, if there is one. */
+  readonly configuration?: Pick<ConfigInUse, 'status' | 'warnings'> | undefined;
   /** Begin with whole lists, whatever is on record: only a list says when all of it was seen. For a run that ends once the copy is exact. */
   readonly listsFirst?: boolean | undefined;
   readonly clock: Clock;

@@ -155,9 +155,10 @@ export class Mirror {
   }
 
   status(): MirrorStatus {
-    const { cluster, clock } = this.#options;
+    const { cluster, clock, configuration } = this.#options;
     return {
       cluster: this.#options.clusterName,
+      configuration: configuration?.status,
       address: cluster.address,
       phase: this.#phase === 'running' ? (this.isWarm() ? (this.#tenure.isLeading ? 'live' : 'standby') : 'syncing') : this.#phase,
       error: this.#error ?? this.#unreconciled?.error ?? null,
@@ -165,7 +166,7 @@ export class Mirror {
       kinds: this.#mirrors().map((mirror) => kindStatus(mirror, clock)),
       left: this.#left,
       broken: this.#discovery.broken,
-      warnings: this.refusedConfig === null ? this.#warnings : [this.refusedConfig, ...this.#warnings],
+      warnings: [...(configuration?.warnings ?? []), ...this.#warnings],
       pendingBytes: this.#pool.usedBytes,
       storage: this.#gate.status(),
       audit: this.#auditor.status(),

@@ -106,6 +106,18 @@ export interface LeadershipStatus {
   readonly epoch: number | null;
 }
 
+/** The configuration file, followed while the process runs. */
+export interface ConfigurationStatus {
+  /** The version in use, as a short hash of its text; null when there is no file. */
+  readonly version: string | null;
+  /** Unix ms; null while it is the one of the start. */
+  readonly appliedAt: number | null;
+  /** Keys of the version in use that differ from what the process runs with: `storage.url`. */
+  readonly waitsForRestart: readonly string[];
+  /** The newest version of the file and why it is not in use; null when it is. */
+  readonly refused: { readonly version: string; readonly error: string } | null;
+}
+
 export interface MirrorStatus {
   readonly cluster: string;
   /** Where the API server is. */
@@ -125,6 +137,7 @@ export interface MirrorStatus {
   readonly pendingBytes: number;
   readonly storage: StorageStatus;
   readonly audit: AuditStatus;
+  readonly configuration?: ConfigurationStatus | undefined;
   /** Absent where nobody elects. */
   readonly leadership?: LeadershipStatus | undefined;
   /** Absent where no NetService is asked. The copy of the cluster is ready without them. */

@@ -135,6 +135,10 @@ export const STATUS_PAGE = `<!doctype html>
     return lease.role === 'leader' ? ', this process leads (epoch ' + lease.epoch + ')' : lease.holder === null ? ', nobody leads' : ', ' + lease.holder + ' leads';
   }
 
+  function configuration(file) {
+    return file === undefined || file.version === null ? '' : ', configuration ' + file.version;
+  }
+
   function showStatus(status) {
     const { kinds } = status;
     const sum = (key) => kinds.reduce((total, kind) => total + kind[key], 0);
@@ -146,7 +150,7 @@ export const STATUS_PAGE = `<!doctype html>
     document.title = status.cluster + ' · kubefold';
     set('cluster', status.cluster);
     set('phase', status.phase, (status.phase === 'live' || status.phase === 'standby') && status.error === null ? 'good' : status.phase === 'connecting' || status.error !== null ? 'bad' : 'warm');
-    set('line', count(sum('objects')) + ' objects of ' + kinds.length + ' kinds, from ' + status.address + leader(status.leadership) + (silentMs < 20000 ? '' : ', nothing heard for ' + age(silentMs)));
+    set('line', count(sum('objects')) + ' objects of ' + kinds.length + ' kinds, from ' + status.address + configuration(status.configuration) + leader(status.leadership) + (silentMs < 20000 ? '' : ', nothing heard for ' + age(silentMs)));
     set('age', oldest === null ? complete + ' of ' + kinds.length + ' kinds' : age(oldest), oldest === null ? 'warm' : oldest < 1000 ? 'good' : oldest < 60000 ? 'warm' : 'bad');
     if (oldest !== null) chart('age-chart', [Math.max(0, oldest - 1000)]);
     set('unsettled', count(sum('unsettled')));

@@ -12,6 +12,7 @@ export function readiness(status: MirrorStatus, detail: 'short' | 'verbose'): { 
     if (status.leadership !== undefined) lines.push(`[${status.leadership.holder === null ? '!' : '+'}] lease${leaderText(status)}`);
     for (const { id, why } of status.left) lines.push(`[-] ${id}: not mirrored, ${why}`);
     for (const { groupVersion, error } of status.broken) lines.push(`[!] ${groupVersion}: cannot be discovered, ${error}`);
+    lines.push(...configurationLines(status));
     for (const warning of status.warnings) lines.push(`[!] ${warning}`);
     lines.push(...auditLines(status.audit));
     for (const pool of status.pools ?? []) lines.push(poolLine(pool));
@@ -48,6 +49,14 @@ function kindLine(kind: KindStatus): string {
   if (kind.damaged > 0) facts.push(`${kind.damaged} unreadable`);
   if (kind.error !== null) facts.push(kind.error);
   return `[${mark}] ${kind.id}: ${facts.join(', ')}`;
+}
+
+/** None without a file: there is nothing that could change. */
+function configurationLines({ configuration }: MirrorStatus): string[] {
+  if (configuration === undefined || configuration.version === null) return [];
+  const { version, appliedAt, refused } = configuration;
+  const since = appliedAt === null ? 'the start' : new Date(appliedAt).toISOString();
+  return [`[${refused === null ? '+' : '!'}] configuration: ${version} in use since ${since}`];
 }
 
 function auditLines({ everySeconds, off, last }: AuditStatus): string[] {

@@ -116,6 +116,11 @@ test('what needs a restart is named in the log and changes nothing', async () =>
   mirror.configure({ cache: { pendingBytes: '1MiB' }, workers: { pods: 6 } });
   await until('the rest is applied', () => mirror.kind('pods')?.workers === 6, { everyMs: 20 });
   expect(mirror.log.slice(from)).toMatch(/needs a restart: cache\.pendingBytes/);
+  expect(mirror.app.status().configuration?.waitsForRestart).toEqual(['cache.pendingBytes']);
+  expect((await mirror.get('/readyz?verbose')).text).toMatch(/in use only after a restart: cache\.pendingBytes/);
+  mirror.configure({ workers: { pods: 6 } });
+  await until('nothing waits any more', () => mirror.app.status().configuration?.waitsForRestart.length === 0, { everyMs: 20 });
+  expect(mirror.app.status().warnings).toEqual([]);
 });
 
 test('limits apply live', async () => {
