@@ -4,11 +4,11 @@ import { DEFAULTS } from './defaults.ts';
 import { isPattern } from './glob.ts';
 import { isLoopback, parseListen } from './listen.ts';
 import { leaderElectionProblems, leaderElectionSchema } from './leader-election-schema.ts';
-import { metricsSchema } from './metrics-schema.ts';
 import { netserviceProblems, netserviceSchema } from './netservice-schema.ts';
 import { ruleSchema, rulePatternSchema } from './rule-schema.ts';
 import { checkStorageUrl } from './storage-url.ts';
 import { choice, described, integer, nonEmptyList, nullable, problem, section, share, text } from './schema-parts.ts';
+import { debugProblems, debugSchema, metricsSchema } from './surface-schema.ts';
 
 const LATER = {
   history: 'Checked now; acted on by the release with the change log.',
@@ -193,6 +193,7 @@ export const configSchema = v.strictObject(
       tokenFile: nullable(text('The path of a file.'), null, 'File with one static bearer token. Default null.'),
     }),
     metrics: metricsSchema,
+    debug: debugSchema,
     log: section('Lines on standard error.', {
       level: v.optional(
         choice(['debug', 'info', 'warn', 'error', 'silent'], `Least important line shown. Default ${DEFAULTS.logLevel}. Applies live.`),
@@ -328,6 +329,7 @@ export function crossChecks(config: Config): readonly { readonly path: readonly 
     });
   }
   if (address !== null && !isLoopback(address)) {
+    found.push(...debugProblems(config.debug));
     if (certFile === null && keyFile === null) {
       found.push({
         path: ['listen'],

@@ -1,6 +1,6 @@
 import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
-import type { Control, HeldPass, HeldToken, ParkedChoice, ParkedObject, Refused } from '../model/control.ts';
+import type { Control, HeldPass, HeldToken, ParkedChoice, ParkedObject, QueuedKey, Refused } from '../model/control.ts';
 import { LIVE } from '../queue/queue.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { KindMirror } from './kind-mirror.ts';
@@ -28,6 +28,10 @@ export class MirrorControl implements Control {
 
   held(keys: number): readonly HeldPass[] {
     return this.#parts.mirrors().flatMap(({ held }) => held.show(keys) ?? []);
+  }
+
+  queues(keys: number): readonly { readonly kind: string; readonly size: number; readonly keys: readonly QueuedKey[] }[] {
+    return this.#parts.mirrors().flatMap(({ id, queue }) => (queue.size === 0 ? [] : [{ kind: id, size: queue.size, keys: queue.contents(keys) }]));
   }
 
   confirm(shown: HeldToken): { readonly released: number } | Refused {

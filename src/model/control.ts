@@ -40,12 +40,26 @@ export interface Refused {
   readonly refused: string;
 }
 
+/** A key in a queue, for whoever looks for what is stuck. */
+export interface QueuedKey {
+  readonly key: ObjectKey;
+  /** Waiting for a deadline, to be taken, or in a worker's hands; `changed`: and asked for once more meanwhile. */
+  readonly state: 'waiting' | 'queued' | 'held' | 'held, changed';
+  readonly priority: number;
+  /** Since it was written without failure last. */
+  readonly failures: number;
+  /** How long it has been queued, or held; null while it waits. */
+  readonly forMs: number | null;
+}
+
 /** What a running mirror lets people decide. */
 export interface Control {
   /** What the copy calls the cluster. */
   readonly clusterName: string;
   /** With at most `keys` keys of each kind. */
   held(keys: number): readonly HeldPass[];
+  /** The keys of every queue that is not empty, at most `keys` of each kind; `size` counts them all. */
+  queues(keys: number): readonly { readonly kind: KindId; readonly size: number; readonly keys: readonly QueuedKey[] }[];
   /** Lets the deletions of one kind happen that were shown. */
   confirm(shown: HeldToken): { readonly released: number } | Refused;
   parked(): Promise<readonly ParkedObject[]>;

@@ -76,6 +76,11 @@ export class Dedup {
     this.#tickets.delete(ticket.key);
   }
 
+  /** Every ticket, in whatever state, the oldest first. */
+  all(): MapIterator<Ticket> {
+    return this.#tickets.values();
+  }
+
   /** Busy tickets, longest held first. */
   *held(): Generator<Ticket> {
     for (let ticket = this.#hands.first; ticket !== null; ticket = ticket.next) yield ticket;

@@ -1,6 +1,7 @@
 import type { BackoffCurve } from '../kit/backoff.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Random } from '../kit/random.ts';
+import type { QueuedKey } from '../model/control.ts';
 import type { ObjectKey } from '../model/key.ts';
 import { Chain, type Link } from './chain.ts';
 import { Dedup } from './dedup.ts';
@@ -27,6 +28,10 @@ export interface WorkQueueOptions {
 export interface ObservedQueue extends WorkQueue {
   /** The gauges, now. */
   snapshot(): QueueSnapshot;
+  /** Keys in any state: queued, held or waiting. */
+  readonly size: number;
+  /** The first `max` of them, the oldest first: for a person who looks for what is stuck. */
+  contents(max: number): readonly QueuedKey[];
   /** Whether the key is neither queued nor held nor waiting: nobody will do anything with it unless somebody asks. */
   isIdle(key: ObjectKey): boolean;
 }
@@ -101,6 +106,10 @@ class KeyQueue implements ObservedQueue {
 
   get waiting(): number {
     return this.#delays.size;
+  }
+
+  get size(): number {
+    return this.#dedup.size;
   }
 
   isIdle(key: ObjectKey): boolean {
@@ -187,6 +196,20 @@ class KeyQueue implements ObservedQueue {
       unfinishedSeconds: ages?.unfinishedSeconds ?? 0,
       longestSeconds: ages?.longestSeconds ?? 0,
     };
+  }
+
+  contents(max: number): readonly QueuedKey[] {
+    const now = this.#clock.now();
+    return this.#dedup
+      .all()
+      .take(max)
+      .map((ticket): QueuedKey => {
+        const { key, busy, dirty, priority, takenPriority } = ticket;
+        const state = busy ? (dirty ? 'held, changed' : 'held') : dirty ? 'queued' : 'waiting';
+        const forMs = busy ? now - ticket.takenAt : dirty ? now - ticket.dirtyAt : null;
+        return { key, state, priority: busy ? takenPriority : priority, failures: this.#limiter.failures(key), forMs };
+      })
+      .toArray();
   }
 
   /** One more processing, as soon as possible. Merges with what is pending: highest priority, now (PQ-S3, DQ-S4). */

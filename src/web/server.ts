@@ -6,6 +6,7 @@ import { UsageError } from '../model/errors.ts';
 import type { Control } from '../model/control.ts';
 import type { MirrorStatus } from '../model/status.ts';
 import { answerControl, isControlPath } from './control.ts';
+import { Debug, isDebugPath, whyNoDebug } from './debug.ts';
 import { boundConnections, serverOptions, WEB_LIMITS, type WebLimits } from './limits.ts';
 import { STATUS_PAGE } from './page.ts';
 import { readiness } from './readiness.ts';
@@ -20,6 +21,8 @@ export interface WebOptions {
   readonly control: Control;
   /** Null on loopback: plain HTTP, no credentials. */
   readonly secured: { readonly certFile: string; readonly keyFile: string; readonly tokenFile: string } | null;
+  /** Serves /debug, to this machine alone. Default false. */
+  readonly debug?: boolean | undefined;
   /** Hears of certificates that change. */
   readonly log?: Logger | undefined;
   /** Default WEB_LIMITS. */
@@ -34,9 +37,10 @@ export interface Web {
 /** Serves health, metrics, the status page and what people decide. Rejects with the socket's error when the address cannot be taken. */
 export async function startWeb(options: WebOptions): Promise<Web> {
   const { secured, log = silentLogger, limits = WEB_LIMITS } = options;
+  const debug = options.debug === true && secured === null ? new Debug(options.control) : null;
   // Whatever a request does to us stays its own trouble: a rejection that nobody takes would end the process.
   const listener: RequestListener = (request, response) => {
-    answer(options, request, response).catch(() => {
+    answer(options, debug, request, response).catch(() => {
       if (response.headersSent) response.destroy();
       else send(response, 500, 'text/plain; charset=utf-8', 'this could not be answered\n');
     });
@@ -66,7 +70,7 @@ export async function startWeb(options: WebOptions): Promise<Web> {
   };
 }
 
-async function answer(options: WebOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(options: WebOptions, debug: Debug | null, request: IncomingMessage, response: ServerResponse): Promise<void> {
   // Not every request target is a URL: `//` is none.
   const url = URL.parse(request.url ?? '/', 'http://localhost');
   if (url === null) return send(response, 400, 'text/plain; charset=utf-8', 'the path of the request cannot be read\n');
@@ -82,6 +86,10 @@ async function answer(options: WebOptions, request: IncomingMessage, response: S
     return send(response, code, 'text/plain; charset=utf-8', options.secured === null ? text : code === 200 ? 'ok\n' : 'not ready\n');
   }
   if (!isAllowed(options, request)) return refuse(response);
+  if (debug !== null && isDebugPath(url.pathname)) {
+    const why = whyNoDebug(request);
+    return why === null ? debug.answer(url, response) : send(response, 403, 'text/plain; charset=utf-8', `${why}\n`);
+  }
   switch (url.pathname) {
     case '/readyz': {
       const { code, text } = readiness(options.status(), 'verbose');

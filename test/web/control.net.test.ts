@@ -19,6 +19,9 @@ class Decisions implements Control {
   held(keys: number): readonly HeldPass[] {
     return [{ ...PASS, keys: KEYS.slice(0, keys) }];
   }
+  queues(): ReturnType<Control['queues']> {
+    return [];
+  }
   confirm(shown: HeldToken): ReturnType<Control['confirm']> {
     this.made.push(['confirm', shown]);
     return shown.token === PASS.token ? { released: shown.count } : { refused: 'other deletions are held now' };

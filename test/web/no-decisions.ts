@@ -6,6 +6,7 @@ const NOTHING = { refused: 'nothing waits here' };
 export const NO_DECISIONS: Control = {
   clusterName: 'c',
   held: () => [],
+  queues: () => [],
   confirm: () => NOTHING,
   parked: async () => [],
   retry: async () => NOTHING,
