@@ -45,7 +45,7 @@ export const bench: Command = {
 strategies runs every way of bringing changes to storage under every load, on every storage, with the same seeds:
 long runs on a virtual clock (in memory, behind latency), short ones in real time (the HTTP service of bcs-k8s-watch
 in a thread, SQLite in a file). It shows what each costs, how long it is behind, and which rows end wrong. In real
-time bursts are cut to a second, and a run is given up 1.5 s later; loads with trouble in them have their own length.
+time bursts are cut to a second, and a run is given up 1.2 s later; loads with trouble in them have their own length.
 
 sizing says how many workers and how much memory a cluster needs, how old the copy will be, and by which formula.
 

@@ -59,15 +59,18 @@ export async function compareStrategies(options: CompareOptions): Promise<Compar
   const isWhole = options.loads === undefined && options.strategies === undefined;
   const growth = !isWhole || signal.aborted ? [] : await grow(quick, signal, onProgress);
   const rows = summarize(runs);
-  const published = publishedRows(rows, seed, options.consumers ?? CONSUMERS);
+  const seeds = Array.from({ length: rounds }, (_, round) => seed + round);
+  const published = publishedRows(rows, seeds, options.consumers ?? CONSUMERS);
+  const tookSeconds = (systemClock.now() - began) / 1000;
+  const isAll = isWhole && options.storages === undefined && !quick && !signal.aborted;
   const loads = new Map(plan.map(({ load: { name, summary, objects } }) => [name, { name, summary, objects }]));
   return {
     ...{ version: VERSION, command, startedAt, machine: thisMachine() },
-    tookSeconds: (systemClock.now() - began) / 1000,
-    seeds: Array.from({ length: rounds }, (_, round) => seed + round),
+    tookSeconds,
+    seeds,
     isComplete: !signal.aborted,
     loads: [...loads.values()],
-    findings: findingsOf({ rows, published, growth }),
+    findings: findingsOf({ rows, published, growth, tookSeconds: isAll ? tookSeconds : null }),
     ...{ rows, published, growth, runs },
   };
 }

@@ -1,3 +1,4 @@
+import { median } from '../bench/report.ts';
 import { impliedDrainMs } from './implied.ts';
 import type { GrowthPoint } from './growth.ts';
 import { loadOf } from './load/loads.ts';
@@ -30,22 +31,26 @@ export interface PublishedRow extends PublishedRun {
 /** Drains this much sooner, where partitions end a burst behind: with as many writers, and as the product is delivered. */
 const TIMES_SOONER = { folding: 5, 'folding-defaults': 10 } as const;
 const FROM_IMPLIED = 0.25;
+const LONGEST_SECONDS = 600;
 /** A cost that rises by no more than this share counts as flat. */
 export const FLAT = 0.2;
 /** A run that was never behind ends when its last write is done; a drain that rounds to nothing is one write. */
 const SHORTEST_MS = 1;
 const FOLDINGS = ['folding', 'folding-batches', 'folding-defaults'];
+/** Whether a change comes just before or just after its object is taken is chance where time is real. */
+const CHANCE = 0.01;
 /** What a timer or a commit may take longer on a machine that is busy, once. */
 const HELD_UP_MS = 50;
 
-/** The published tables with ours beside them. `seed` and `partitions` are those of the runs. */
-export function publishedRows(rows: readonly Row[], seed: number, partitions: number): readonly PublishedRow[] {
+/** The published tables with ours beside them. `seeds` and `partitions` are those of the runs; what is implied is the median over the seeds, as ours is. */
+export function publishedRows(rows: readonly Row[], seeds: readonly number[], partitions: number): readonly PublishedRow[] {
   return PUBLISHED.map((run) => {
     const name = `ladder-${run.offeredPerSecond}`;
     const found = (strategy: string): Row | undefined => rows.find((row) => row.target === 'memory' && row.load === name && row.strategy === strategy);
     const ours = found(run.design);
     const { durationMs = 10_000, latencyMs = run.latencyMs } = ours ?? {};
-    const implied = impliedDrainMs(loadOf(name, { seed, durationMs }), run.design === 'serial' ? 1 : partitions, latencyMs ?? run.latencyMs);
+    const lines = run.design === 'serial' ? 1 : partitions;
+    const implied = median(seeds.map((seed) => impliedDrainMs(loadOf(name, { seed, durationMs }), lines, latencyMs ?? run.latencyMs)));
     const seconds = (row: Row | undefined): number | null => (row?.exactMs == null ? null : row.exactMs / 1000);
     return {
       ...run,
@@ -64,8 +69,10 @@ export function findingsOf(parts: {
   readonly rows: readonly Row[];
   readonly published: readonly PublishedRow[];
   readonly growth: readonly GrowthPoint[];
+  /** Of a whole comparison; null of a part. */
+  readonly tookSeconds: number | null;
 }): readonly Finding[] {
-  const { rows, published, growth } = parts;
+  const { rows, published, growth, tookSeconds } = parts;
   return [
     implied(published),
     sooner(rows, 'folding', 'equal concurrency'),
@@ -75,6 +82,16 @@ export function findingsOf(parts: {
     right(rows),
     parallel(rows),
     ...(growth.length > 1 ? [flat(growth, 'microsPerChange', 'time'), flat(growth, 'bytesPerWaitingChange', 'memory')] : []),
+    ...(tookSeconds === null
+      ? []
+      : [
+          {
+            asked: `all of it takes less than ${LONGEST_SECONDS / 60} minutes`,
+            seen: `${tookSeconds.toFixed(0)} s`,
+            isMet: tookSeconds < LONGEST_SECONDS,
+            exceptions: [],
+          },
+        ]),
   ];
 }
 
@@ -126,8 +143,18 @@ function sooner(rows: readonly Row[], strategy: keyof typeof TIMES_SOONER, how: 
     isMet: behind.length === 0 ? null : fits.length === behind.length,
     exceptions: behind
       .filter(({ times }) => times < least)
-      .map(({ partitioned, folding, times }) => `${where(folding)}: ${times.toFixed(1)} times (${drain(partitioned)} against ${drain(folding)})`),
+      .map(
+        ({ partitioned, folding, times }) =>
+          `${where(folding)}: ${times.toFixed(1)} times (${drain(partitioned)} against ${drain(folding)})${unavoidable(folding)}`,
+      ),
   };
+}
+
+/** What of a drain is the price of writing each object once, with that many writers at that latency: there is nothing left to fold. */
+function unavoidable({ writes, latencyMs, consumers, durationMs, exactMs }: Row): string {
+  const neededMs = (writes * (latencyMs ?? 0)) / consumers - durationMs;
+  if (exactMs === null || neededMs < exactMs / 2) return '';
+  return `; ${count(writes)} writes of ${count(consumers)} writers cannot end before ${sec(neededMs / 1000)} s: these are objects that change once`;
 }
 
 /** When all was right, after the burst; of a run that was given up the least that it would have taken. */
@@ -155,9 +182,9 @@ function slower(rows: readonly Row[]): Finding {
 function more(rows: readonly Row[]): Finding {
   // A run that was given up wrote as much as its time let it.
   const all = pairs(rows, FOLDINGS).filter(({ partitioned, folding }) => partitioned.unfinished === 0 && folding.unfinished === 0);
-  const above = all.filter(({ partitioned, folding }) => folding.writes > partitioned.writes);
+  const above = all.filter(({ partitioned, folding }) => folding.writes > partitioned.writes * (folding.clock === 'real' ? 1 + CHANCE : 1));
   return {
-    asked: 'folding never writes more than partitions',
+    asked: `folding never writes more than partitions (in real time, where chance folds too, by more than ${percent(CHANCE)})`,
     seen: all.length === 0 ? 'not run' : `${all.length - above.length} of ${all.length} comparisons`,
     isMet: all.length === 0 ? null : above.length === 0,
     exceptions: above.map(({ partitioned, folding }) => `${where(folding)}, ${folding.strategy}: ${folding.writes} against ${partitioned.writes} writes`),
@@ -186,7 +213,7 @@ function parallel(rows: readonly Row[]): Finding {
     seen:
       runs.length === 0
         ? 'not run'
-        : `${sum(({ orderViolations }) => orderViolations)} order violations, ${sum(({ wrongRows }) => wrongRows)} wrong rows under ${worst.length} of ${runs.length} loads`,
+        : `${count(sum(({ orderViolations }) => orderViolations))} order violations, ${count(sum(({ wrongRows }) => wrongRows))} wrong rows under ${worst.length} of ${runs.length} loads`,
     isMet: runs.length === 0 ? null : sum(({ orderViolations }) => orderViolations) > 0,
     exceptions: worst.map(
       (row) =>

@@ -20,7 +20,7 @@ export const GROWTH_OBJECTS: readonly number[] = [1_000, 3_000, 10_000, 30_000, 
 /** Changes that are timed together, and that wait together when they are weighed: as many as the smallest cluster has objects. */
 const TOGETHER = 1_000;
 /** The sizes take turns so often. The first turns make the code fast, and are not counted. */
-const TURNS = 40;
+const TURNS = 32;
 const WARM_UP = 8;
 /** On a machine that others use, the quarter of the turns that were disturbed least says what a change costs. */
 const UNDISTURBED = 0.25;

@@ -6,7 +6,7 @@ import { givenUp, result } from './rows.ts';
 
 function finding(asked: RegExp, results: readonly StrategyResult[], growth: Parameters<typeof findingsOf>[0]['growth'] = []): Finding {
   const rows = summarize(results);
-  const found = findingsOf({ rows, published: publishedRows(rows, 1, 30), growth }).filter((one) => asked.test(one.asked));
+  const found = findingsOf({ rows, published: publishedRows(rows, [1], 30), growth, tookSeconds: null }).filter((one) => asked.test(one.asked));
   expect(found.map((one) => one.asked)).toHaveLength(1);
   return found[0] as Finding;
 }
@@ -24,6 +24,13 @@ describe('how much sooner folding drains', () => {
       isMet: null,
       seen: 'partitions were never behind',
     });
+  });
+
+  test('cannot be much where objects change once each, and then the time that their writes take is named', () => {
+    const once = result({ writes: 5_000, exactMs: 5_000, durationMs: 10_000, samples: [] });
+    expect(finding(/at least 5 times/, [behind(10_000), once]).exceptions[0]).toBe(
+      'hot-set: 2.0 times (10.0 s against 5.00 s); 5,000 writes of 30 writers cannot end before 4.50 s: these are objects that change once',
+    );
   });
 
   test('is ten times with the defaults', () => {
@@ -59,6 +66,13 @@ describe('what must never happen', () => {
     });
   });
 
+  test('is not that in real time one change came just after its object was taken', () => {
+    const partitioned = result({ strategy: 'partitioned', writes: 500, target: 'sqlite', clock: 'real' });
+    const writes = (count: number): StrategyResult => result({ writes: count, target: 'sqlite', clock: 'real' });
+    expect(finding(/never writes more/, [partitioned, writes(504)]).isMet).toBe(true);
+    expect(finding(/never writes more/, [partitioned, writes(506)]).isMet).toBe(false);
+  });
+
   test('is a wrong row, or an older state after a newer one, and the seed is named', () => {
     expect(finding(/0 wrong rows/, [result()]).isMet).toBe(true);
     expect(finding(/0 wrong rows/, [result({ orderViolations: 1, seed: 9 })]).exceptions[0]).toContain('1 out of order (seeds 9)');
@@ -80,6 +94,12 @@ test('a rung of the ladder is held against what arithmetic says of its seed', ()
   const rung = (drainedMs: number): StrategyResult => result({ strategy: 'serial', load: 'ladder-117', latencyMs: 90, drainedMs, exactMs: drainedMs });
   expect(finding(/published ladder/, [rung(95_300)])).toMatchObject({ isMet: true, seen: '1 of 13 rungs run, at most 0 % off' });
   expect(finding(/published ladder/, [rung(60_000)])).toMatchObject({ isMet: false, exceptions: ['serial at 117/s: 60.0 s, implied 95.3 s'] });
+});
+
+test('the time of the whole report is held against ten minutes', () => {
+  const all = (tookSeconds: number | null): Finding | undefined =>
+    findingsOf({ rows: [], published: [], growth: [], tookSeconds }).find(({ asked }) => asked.includes('10 minutes'));
+  expect([all(599)?.isMet, all(600)?.isMet, all(null)]).toEqual([true, false, undefined]);
 });
 
 test('a cost is flat when the largest cluster has at most a fifth more', () => {

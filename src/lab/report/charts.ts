@@ -26,6 +26,7 @@ const COLORS: Readonly<Record<string, string>> = {
 };
 /** Points of one line in the chart of backlogs. */
 const POINTS = 80;
+const FIRST_BACKLOG = 'ladder-1049, memory';
 /** Of the ladder the charts of all loads show its ends and its middle. */
 const RUNGS_SHOWN = ['ladder-117', 'ladder-585', 'ladder-1699'];
 
@@ -48,7 +49,7 @@ export function chartsOf(comparison: Comparison): readonly Chart[] {
     charts.push({
       id: 'drain',
       title: 'Drain time against offered rate',
-      says: 'From the end of a burst of 10 s until storage is exact, logarithmic. Hollow marks are the published figures.',
+      says: 'From the end of a burst of 10 s until storage is exact, logarithmic. Hollow marks are the published figures. There is no point where rows stayed wrong.',
       configs: { all: drains(ladder, comparison) },
     });
   if (shown.length > 0) {
@@ -69,7 +70,9 @@ export function chartsOf(comparison: Comparison): readonly Chart[] {
 
 function backlogs(runs: readonly StrategyResult[]): Chart['configs'] {
   const groups = Map.groupBy(runs, ({ load, target }) => `${load}, ${target}`);
-  const entries = [...groups].map(([name, group]) => {
+  // One that tells the designs apart comes first; the others follow as they were run.
+  const ordered = [...groups].toSorted(([a], [b]) => Number(b === FIRST_BACKLOG) - Number(a === FIRST_BACKLOG));
+  const entries = ordered.map(([name, group]) => {
     const datasets = group.map(
       ({ strategy, samples }): ChartDataset<'line'> => ({
         ...line(strategy),
@@ -171,7 +174,7 @@ function growthChart(growth: Comparison['growth']): Chart {
 }
 
 function barConfig(rows: readonly Row[], of: (row: Row) => number | null, y: readonly [string, 'linear' | 'logarithmic']): ChartConfiguration<'bar'> {
-  const loads = [...new Set(rows.map(({ load }) => load))];
+  const loads = [...new Set(rows.toSorted((a, b) => rungOf(a.load) - rungOf(b.load)).map(({ load }) => load))];
   const datasets = inOrder(rows).map(([strategy, group]): ChartDataset<'bar'> => {
     const color = COLORS[strategy] ?? '#000000';
     const byLoad = new Map(group.map((row) => [row.load, of(row)]));
@@ -193,10 +196,13 @@ const COMMON = {
   plugins: { legend: { position: 'bottom' } },
 } as const;
 
+/** Titles of neighbours must not run into each other, and those of logarithms stand close. */
+const TICKS = { maxRotation: 0, autoSkipPadding: 16 } as const;
+
 type Axis = readonly [title: string, type: 'linear' | 'logarithmic'];
 
 function xy(datasets: ChartDataset<'line'>[], { x, y }: { readonly x: Axis; readonly y: Axis }): ChartConfiguration<'line'> {
-  const axis = ([text, type]: Axis) => ({ type, title: { display: text !== '', text } });
+  const axis = ([text, type]: Axis) => ({ type, title: { display: text !== '', text }, ticks: TICKS });
   return {
     type: 'line',
     data: { datasets },
@@ -204,9 +210,16 @@ function xy(datasets: ChartDataset<'line'>[], { x, y }: { readonly x: Axis; read
   };
 }
 
-function line(strategy: string): Pick<ChartDataset<'line'>, 'label' | 'borderColor' | 'backgroundColor' | 'borderWidth' | 'pointRadius'> {
+function line(strategy: string): Partial<ChartDataset<'line'>> {
   const color = COLORS[strategy] ?? '#000000';
-  return { label: strategy, borderColor: color, backgroundColor: color, borderWidth: 2, pointRadius: 1 };
+  // Both kinds of partitions mostly go the same way: the second one is dashes on top of the first.
+  const over = strategy === 'partitioned-keeping' ? { borderDash: [4, 6], order: 0 } : { order: 1 };
+  return { label: strategy, borderColor: color, backgroundColor: color, borderWidth: 2, pointRadius: 1, ...over };
+}
+
+/** Rungs of the ladder by their rate, before all others. */
+function rungOf(load: string): number {
+  return load.startsWith('ladder-') ? Number(load.slice('ladder-'.length)) : Number.MAX_SAFE_INTEGER;
 }
 
 /** Rows by strategy, in the order of the strategies, so that a color stands at the same place everywhere. */

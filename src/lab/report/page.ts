@@ -61,7 +61,7 @@ function circumstances({ command, version, startedAt, tookSeconds, machine, seed
     ['machine', text(`${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB.toFixed(1)} GiB, ${machine.system}`)],
     ['versions', text(`kubefold ${version}, Node ${machine.node}, V8 ${machine.v8}, SQLite ${machine.sqlite}`)],
     ['seeds', text(seeds.join(', '))],
-    ['runs', `${rows.reduce((sum, { rounds }) => sum + rounds, 0)} of ${rows.length} contestants, which took turns; figures are medians of the rounds`],
+    ['runs', `${rows.reduce((sum, { rounds }) => sum + rounds, 0)} runs of ${rows.length} contestants, which took turns; figures are medians of the rounds`],
   ];
   return `<dl id="circumstances">${facts.map(([name, value]) => `<dt>${name}</dt><dd>${value}</dd>`).join('')}</dl>`;
 }
