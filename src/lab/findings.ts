@@ -131,7 +131,8 @@ function isBehind({ backlogAtEnd, consumers }: Row): boolean {
 
 function sooner(rows: readonly Row[], strategy: keyof typeof TIMES_SOONER, how: string): Finding {
   const least = TIMES_SOONER[strategy];
-  const behind = pairs(rows, [strategy])
+  const compared = pairs(rows, [strategy]);
+  const behind = compared
     .filter(({ partitioned }) => isBehind(partitioned))
     .map((pair) => ({ ...pair, times: endOf(pair.partitioned) / endOf(pair.folding) }))
     // Of partitions that were given up only the least that they would have taken is known.
@@ -139,7 +140,12 @@ function sooner(rows: readonly Row[], strategy: keyof typeof TIMES_SOONER, how: 
   const fits = behind.filter(({ times }) => times >= least);
   return {
     asked: `where partitions end a burst with a backlog, folding drains at least ${least} times sooner at ${how}`,
-    seen: behind.length === 0 ? 'partitions were never behind' : `${fits.length} of ${behind.length} loads; ${range(behind.map(({ times }) => times))} times`,
+    seen:
+      compared.length === 0
+        ? 'not run'
+        : behind.length === 0
+          ? 'partitions were never behind'
+          : `${fits.length} of ${behind.length} loads; ${range(behind.map(({ times }) => times))} times`,
     isMet: behind.length === 0 ? null : fits.length === behind.length,
     exceptions: behind
       .filter(({ times }) => times < least)

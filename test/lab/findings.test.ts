@@ -26,6 +26,10 @@ describe('how much sooner folding drains', () => {
     });
   });
 
+  test('is not said when only one of both was run', () => {
+    expect(finding(/at least 5 times/, [result()])).toMatchObject({ isMet: null, seen: 'not run' });
+  });
+
   test('cannot be much where objects change once each, and then the time that their writes take is named', () => {
     const once = result({ writes: 5_000, exactMs: 5_000, durationMs: 10_000, samples: [] });
     expect(finding(/at least 5 times/, [behind(10_000), once]).exceptions[0]).toBe(
