@@ -39,8 +39,6 @@ type Running = { readonly mirror: KindMirror; readonly plan: KindPlan };
 export class Mirror {
   readonly metrics: Metrics;
   readonly control: Control;
-  /** Why the newest version of the configuration is not in use; null when it is. */
-  refusedConfig: string | null = null;
   readonly #options: MirrorOptions;
   readonly #pool: SlabPool;
   readonly #gate: StorageGate;

@@ -49,6 +49,11 @@ const CASES: Readonly<Record<string, Case>> = {
     quietAt: 21,
     firesAt: 22,
   },
+  KubefoldNoLeader: {
+    series: { [`kubefold_leader{${POD},shard="0"}`]: '1x5 0x20', 'kubefold_leader{job="kubefold",instance="b",shard="0"}': '0x8 1x2 0x20' },
+    quietAt: 12,
+    firesAt: 13,
+  },
   KubefoldEventLoopBlocked: { series: { [`kubefold_event_loop_blocked_seconds{${POD}}`]: '0.1x5 2.5x10' }, quietAt: 10, firesAt: 11 },
   KubefoldConfigRefused: { series: { [`kubefold_config_refused{${POD}}`]: '0x5 1x5' }, quietAt: 6, firesAt: 7 },
   KubefoldRestarts: {

@@ -55,6 +55,7 @@ async function withEverything(): Promise<ReadonlyMap<string, Exposed>> {
       storage: { url: service.url.replace('http:', 'bcs+http:') },
       netservice: { endpoints: [netservice.url] },
       metrics: { bcsNames: true },
+      leaderElection: { enabled: true },
       listen: '127.0.0.1:0',
     }),
     file: 'kubefold.yaml',
@@ -94,7 +95,7 @@ ${table(always.values())}
 
 ## Only when configured
 
-With \`netservice\`, and with \`metrics.bcsNames\` for the dashboards of bcs-k8s-watch:
+With \`leaderElection\`, with \`netservice\`, and with \`metrics.bcsNames\` for the dashboards of bcs-k8s-watch:
 
 ${table([...all.values()].filter(({ name }) => !always.has(name)))}
 `;
