@@ -26,3 +26,34 @@ export function whole(value: number): string {
 export function mebibytes(bytes: number): string {
   return (bytes / 2 ** 20).toFixed(1);
 }
+
+/** A figure of a contestant: its title and its cell together, so that neither can be under the other's neighbour. */
+export interface Column {
+  readonly title: string;
+  readonly of: (row: Row) => string;
+  /** Also where there is little room. */
+  readonly isBrief: boolean;
+}
+
+const column = (title: string, of: Column['of'], isBrief = true): Column => ({ title, of, isBrief });
+
+/** All but the name of the strategy and its correctness. */
+export const COLUMNS: readonly Column[] = [
+  column('writers', ({ consumers }) => String(consumers)),
+  column('rows a write', ({ batch }) => String(batch), false),
+  column('offered/s', ({ offeredPerSecond }) => whole(offeredPerSecond)),
+  column('changes', ({ changes }) => whole(changes), false),
+  column('writes', ({ writes }) => whole(writes)),
+  column('per change', ({ writesPerChange }) => writesPerChange.toFixed(2)),
+  column('writes/s', ({ writesPerSecond }) => whole(writesPerSecond)),
+  column('exact s', exact),
+  column('p50 s', ({ p50Ms }) => seconds(p50Ms)),
+  column('p99 s', ({ p99Ms }) => seconds(p99Ms)),
+  column('behind at end', ({ backlogAtEnd }) => whole(backlogAtEnd), false),
+  column('peak items', ({ peakItems }) => whole(peakItems)),
+  column('peak MiB', ({ peakBytes }) => mebibytes(peakBytes)),
+  column('CPU s', ({ cpuSeconds }) => cpuSeconds.toFixed(2)),
+  column('memory MiB', ({ peakMemoryMiB }) => peakMemoryMiB.toFixed(0)),
+  column('failed', ({ failed }) => whole(failed), false),
+  column('discarded', ({ discarded }) => whole(discarded)),
+];

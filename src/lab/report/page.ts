@@ -5,7 +5,7 @@ import type { Comparison } from '../compare.ts';
 import type { Finding } from '../findings.ts';
 import type { Row } from '../summary.ts';
 import { type Chart, chartsOf } from './charts.ts';
-import { exact, mebibytes, seconds, verdict, whole } from './figures.ts';
+import { COLUMNS, verdict, whole } from './figures.ts';
 import { storageText } from './text.ts';
 import { WHY_PUBLISHED_DIFFERS } from './why.ts';
 
@@ -32,7 +32,7 @@ ${publishedTable(comparison)}
 ${charts.map(chartHtml).join('\n')}
 ${growthTable(comparison.growth)}
 <h2>Every contestant</h2>
-<p>Times are in seconds and begin at the end of the burst, except p50 and p99, which begin at each change. A cell is red where rows ended wrong, or where storage met an older state after a newer one.
+<p>Exact: from the end of the burst until no row was wrong; p50 and p99: from a change until it is stored. A cell is red where rows ended wrong, or where storage met an older state after a newer one.
 A run in real time that was given up is grey: it is neither right nor wrong.</p>
 ${resultTables(comparison)}
 <h2>The loads</h2>
@@ -134,25 +134,7 @@ function growthTable(growth: Comparison['growth']): string {
   return `<div class="wide"><table id="growth-table"><thead><tr><th>objects</th><th>µs for a change</th><th>bytes a waiting change</th><th>bytes an object at rest</th></tr></thead><tbody>${rows.map((row) => `<tr>${row}</tr>`).join('\n')}</tbody></table></div>`;
 }
 
-const HEADS = [
-  ...[
-    'strategy',
-    'writers',
-    'rows a write',
-    'offered/s',
-    'changes',
-    'writes',
-    'per change',
-    'writes/s',
-    'exact',
-    'p50',
-    'p99',
-    'behind at end',
-    'peak items',
-    'peak MiB',
-  ],
-  ...['CPU s', 'memory MiB', 'failed', 'discarded'],
-];
+const HEADS = ['strategy', 'wrong rows', 'out of order', ...COLUMNS.map(({ title }) => title)];
 
 function resultTables({ rows }: Comparison): string {
   const groups = Map.groupBy(rows, ({ load, target, clock }) => `${load}, ${storageText(target)}, ${clock} time`);
@@ -164,27 +146,7 @@ function resultTables({ rows }: Comparison): string {
 }
 
 function resultRow(row: Row): string {
-  const plain = [
-    ...[
-      row.strategy,
-      String(row.consumers),
-      String(row.batch),
-      whole(row.offeredPerSecond),
-      whole(row.changes),
-      whole(row.writes),
-      row.writesPerChange.toFixed(2),
-    ],
-    ...[
-      whole(row.writesPerSecond),
-      exact(row),
-      seconds(row.p50Ms),
-      seconds(row.p99Ms),
-      whole(row.backlogAtEnd),
-      whole(row.peakItems),
-      mebibytes(row.peakBytes),
-    ],
-    ...[row.cpuSeconds.toFixed(2), row.peakMemoryMiB.toFixed(0), whole(row.failed), whole(row.discarded)],
-  ];
+  const plain = COLUMNS.map(({ of }) => of(row));
   const order = `<td class="order${row.orderViolations > 0 ? ' bad' : ''}">${whole(row.orderViolations)}</td>`;
   const hint =
     row.wrongRows === 0

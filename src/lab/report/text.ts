@@ -2,12 +2,10 @@ import { formatTable } from '../../bench/report.ts';
 import type { Comparison } from '../compare.ts';
 import type { Finding } from '../findings.ts';
 import type { Row } from '../summary.ts';
-import { exact, mebibytes, seconds, verdict, whole } from './figures.ts';
+import { COLUMNS, verdict, whole } from './figures.ts';
 
-const HEADING = [
-  ...['strategy', 'writers', 'offered/s', 'writes', 'per change', 'writes/s', 'exact s', 'p50 s', 'p99 s', 'peak items', 'peak MiB', 'CPU s', 'memory MiB'],
-  ...['out of order', 'discarded', 'wrong rows'],
-];
+const BRIEF = COLUMNS.filter(({ isBrief }) => isBrief);
+const HEADING = ['strategy', ...BRIEF.map(({ title }) => title), 'out of order', 'wrong rows'];
 
 /** A comparison for a terminal: a table for each load and storage, then what was asked and what was seen. */
 export function comparisonText({ rows, findings, tookSeconds, isComplete, seeds }: Comparison): string {
@@ -31,19 +29,7 @@ export function storageText(target: Row['target']): string {
 }
 
 function cells(row: Row): readonly string[] {
-  return [
-    ...[row.strategy, String(row.consumers), whole(row.offeredPerSecond), whole(row.writes), row.writesPerChange.toFixed(2), whole(row.writesPerSecond)],
-    ...[
-      exact(row),
-      seconds(row.p50Ms),
-      seconds(row.p99Ms),
-      whole(row.peakItems),
-      mebibytes(row.peakBytes),
-      row.cpuSeconds.toFixed(2),
-      row.peakMemoryMiB.toFixed(0),
-    ],
-    ...[whole(row.orderViolations), whole(row.discarded), verdict(row)],
-  ];
+  return [row.strategy, ...BRIEF.map(({ of }) => of(row)), whole(row.orderViolations), verdict(row)];
 }
 
 function findingText({ asked, seen, isMet, exceptions }: Finding): string {

@@ -90,6 +90,20 @@ describe('the report of a comparison, opened as a file without a network', () =>
     for (const { run, text } of cells) expect(text, run).toMatch(wrong.includes(run) ? /^[1-9][\d,]* wrong$/ : /^0$/);
   });
 
+  test('has a title over every column, and the figures of its row below them', async () => {
+    const cells = (selector: string): Promise<number[]> => page.locator(selector).evaluateAll((all) => all.map(({ children }) => children.length));
+    const [titles] = await cells('#results thead tr');
+    expect(new Set(await cells('#results tr[data-run]'))).toEqual(new Set([titles]));
+    const columns = await page.locator('#results thead th').allInnerTexts();
+    const [row] = comparison.rows;
+    const shown = await page.locator('#results tr[data-run] >> nth=0').locator('td').allInnerTexts();
+    const under = (title: string): string | undefined => shown[columns.findIndex((text) => text.replaceAll(/\s+/g, ' ') === title)];
+    expect([under('strategy'), under('writers'), under('changes'), under('writes'), under('per change'), under('discarded')]).toEqual([
+      ...[row?.strategy, String(row?.consumers), row?.changes.toLocaleString('en-US'), row?.writes.toLocaleString('en-US')],
+      ...[row?.writesPerChange.toFixed(2), String(row?.discarded)],
+    ]);
+  });
+
   test('has the published figures beside ours', async () => {
     const rows = await page
       .locator('#published tbody tr')
