@@ -111,7 +111,7 @@ export class Mirror {
     try {
       await this.#connect(signal);
       guarding = this.#guard.run(running);
-      await this.#tenure.decided(signal);
+      if (!this.#tenure.isLeading) await this.#tenure.decided(signal);
       auditing = this.#lead(running);
       while (!signal.aborted) {
         await this.#reconcile(signal).catch((cause: unknown) => this.#failedToReconcile(cause, signal));
@@ -173,8 +173,7 @@ export class Mirror {
 
   /** What only the process does that writes, from when it does. */
   async #lead(signal: AbortSignal): Promise<void> {
-    await this.#tenure.begun(signal);
-    this.#askAgain([0]);
+    if (!this.#tenure.isLeading) await this.#tenure.begun(signal).then(() => this.#askAgain([0]));
     await Promise.all([this.#auditor.run(signal), this.#workloads.run(signal)]);
   }
 

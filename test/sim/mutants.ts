@@ -144,8 +144,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a parked key is forgotten by a restart',
-    file: 'mirror/kind-mirror.ts',
-    find: 'this.cache.loadParked(row);',
+    file: 'mirror/stored-rows.ts',
+    find: 'cache.loadParked(row);',
     replace: '',
     seeds: 100,
   },
