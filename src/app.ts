@@ -22,6 +22,7 @@ import { BcsRequests, showBcsNames } from './mirror/bcs-metrics.ts';
 import { Leadership } from './mirror/leadership.ts';
 import { showLeadership } from './mirror/leadership-metrics.ts';
 import { Mirror } from './mirror/mirror.ts';
+import { type Pod, PodEvents } from './mirror/pod-events.ts';
 import { observedPools, showPools } from './mirror/pool-metrics.ts';
 import { observedStorage } from './mirror/observed-storage.ts';
 import { openLooseDocuments, openOwnReader, openStorage } from './storage/open.ts';
@@ -44,6 +45,8 @@ export interface AppOptions {
   readonly log: RootLogger;
   /** As for the mirror: begin with whole lists. */
   readonly listsFirst?: boolean | undefined;
+  /** The pod that this process runs in, to tell Events about; absent or null when it is none. */
+  readonly pod?: Pod | null | undefined;
   /** Stands around the engine that the configuration names; benchmarks slow it down or listen to it. */
   readonly wrapStorage?: ((engine: Storage) => Storage) | undefined;
 }
@@ -172,12 +175,14 @@ export async function createApp(options: AppOptions): Promise<App> {
       });
       const running = AbortSignal.any(leadership === null ? [signal, ended.signal] : [signal, ended.signal, leadership.lost]);
       leadership?.start(storage);
+      const telling = options.pod ? new PodEvents({ pod: options.pod, events: cluster, status, clock, log }).run(running) : Promise.resolve();
       const polling = (leadership?.tenure.begun(running) ?? Promise.resolve()).then(() => (running.aborted ? undefined : pools?.run(running)));
       try {
         await mirror.run(running, hurry.signal);
       } finally {
         ended.abort();
         await following;
+        await telling;
         await polling;
         await web?.close();
         if ('close' in reader) await reader.close();

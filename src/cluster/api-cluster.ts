@@ -3,7 +3,7 @@ import { Semaphore } from '../kit/semaphore.ts';
 import type { RateLimit } from '../limit/limit.ts';
 import { nameOf, objectKey, type ObjectKey } from '../model/key.ts';
 import type { Kind, Scope } from '../model/kind.ts';
-import type { ChunkSink, Cluster, Discovery, LeasePlace, LeaseStore, ListQuery, WatchQuery } from './cluster.ts';
+import type { ChunkSink, Cluster, Discovery, EventSink, LeasePlace, LeaseStore, ListQuery, WatchQuery } from './cluster.ts';
 import type { Credentials } from './credentials.ts';
 import { discover } from './discovery.ts';
 import { HttpClient, type HttpRequest } from './http.ts';
@@ -30,7 +30,7 @@ const DEFAULT_SLOTS = 8;
 const JSON_TYPE = 'application/json';
 
 /** The real cluster behind an API server. Opens nothing until the first call. */
-export function createCluster(options: ClusterOptions): Cluster & LeaseStore {
+export function createCluster(options: ClusterOptions): Cluster & LeaseStore & EventSink {
   return new ApiCluster(options);
 }
 
@@ -47,7 +47,7 @@ const LEASES: Kind = {
 /** The server ends the watch by itself after so long. */
 const LEASE_WATCH_SECONDS = 600;
 
-class ApiCluster implements Cluster, LeaseStore {
+class ApiCluster implements Cluster, LeaseStore, EventSink {
   readonly address: string;
   readonly #http: HttpClient;
   readonly #rate: RateLimit | null;
@@ -126,6 +126,11 @@ class ApiCluster implements Cluster, LeaseStore {
   watchLease({ namespace, name }: LeasePlace, onChange: () => void, signal: AbortSignal): Promise<void> {
     const query = watchQuery({ resourceVersion: '', timeoutSeconds: LEASE_WATCH_SECONDS, fieldSelector: `metadata.name=${name}` });
     return unwrapped(this.#http.stream({ path: collectionPath(LEASES, namespace) + query, accept: JSON_TYPE, signal, isWatch: true }, onChange));
+  }
+
+  async postEvent(namespace: string, event: object, signal: AbortSignal): Promise<void> {
+    const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/events`;
+    await unwrapped(this.#http.body({ path, accept: JSON_TYPE, signal, method: 'POST', body: JSON.stringify(event) }));
   }
 
   close(): Promise<void> {

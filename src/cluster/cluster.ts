@@ -74,3 +74,9 @@ export interface LeaseStore {
   /** Calls `onChange` for every change, and for what there is at the start. Resolves when the server ends the watch. */
   watchLease(place: LeasePlace, onChange: () => void, signal: AbortSignal): Promise<void>;
 }
+
+/** Where Events about this program go. */
+export interface EventSink {
+  /** Creates a core/v1 Event. Throws as Cluster does. Held up by no budget of requests. */
+  postEvent(namespace: string, event: object, signal: AbortSignal): Promise<void>;
+}

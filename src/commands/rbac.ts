@@ -1,4 +1,4 @@
-import { roleFor } from '../config/rbac.ts';
+import { podRoleFor, roleFor } from '../config/rbac.ts';
 import { compileRules } from '../config/rules.ts';
 import { CLUSTER_OPTIONS, type Command } from './command.ts';
 import { discoverOnce } from './connect.ts';
@@ -13,18 +13,24 @@ Without a cluster the role covers what the rules name; with --from-cluster it li
 the cluster has and the rules ask for.
 
   kubefold rbac --config kubefold.yaml | kubectl apply -f -
-  kubefold rbac --from-cluster --kinds pods,deployments.apps`,
+  kubefold rbac --from-cluster --kinds pods,deployments.apps
+  kubefold rbac --in-pod --config kubefold.yaml`,
   options: {
     ...Object.fromEntries(Object.entries(MIRROR_OPTIONS).filter(([name]) => ['config', 'filter', 'kinds', 'namespace'].includes(name))),
     ...CLUSTER_OPTIONS,
     'from-cluster': { type: 'boolean', help: 'Asks the cluster which kinds it has. Default: only the configuration is read.' },
-    name: { type: 'string', value: 'NAME', help: 'Name of the ClusterRole. Default kubefold.' },
+    'in-pod': { type: 'boolean', help: 'Prints instead the Role for what a pod of it writes in its own namespace: Events, and the Lease if it elects.' },
+    name: { type: 'string', value: 'NAME', help: 'Name of the role. Default kubefold.' },
   },
   positionals: { min: 0, max: 0 },
   async run(parsed, context) {
     const { config, imported } = await readConfig(parsed);
     const rules = compileRules(config);
     const name = parsed.text('name') ?? 'kubefold';
+    if (parsed.flag('in-pod')) {
+      context.stdout(podRoleFor(config.leaderElection, { name }));
+      return 0;
+    }
     if (!parsed.flag('from-cluster')) {
       context.stdout(roleFor(null, rules, { name }));
       return 0;

@@ -9,6 +9,7 @@ import { createLogger } from '../kit/log.ts';
 import { systemRandom } from '../kit/random.ts';
 import { type KindStatus, type MirrorStatus, refused } from '../model/status.ts';
 import { LeadershipLostError, UsageError } from '../model/errors.ts';
+import { podOf } from '../mirror/pod-events.ts';
 import { readConfiguration } from './bcs-files.ts';
 import type { CommandContext, OptionTable, Parsed } from './command.ts';
 import { LiveLine } from './live-line.ts';
@@ -118,6 +119,7 @@ export async function mirrorSession(
     random: systemRandom,
     log,
     listsFirst: extra.once,
+    pod: podOf(context.env),
   });
   log.info('mirroring', { cluster: app.clusterName, server: credentials.server.host, storage: redactUrl(config.storage.url), status: app.url });
   if (extra.greeting !== undefined) write(extra.greeting(app));

@@ -33,6 +33,24 @@ export function roleFor(kinds: readonly Kind[] | null, rules: CompiledRules, opt
   return `${documents.join('---\n')}`;
 }
 
+/** What a pod writes in its own namespace, as a Role: Events about itself, and, where replicas elect, their Lease. */
+export function podRoleFor(
+  election: { readonly enabled: boolean; readonly name: string; readonly namespace: string | null },
+  options: { readonly name: string },
+): string {
+  const events: PolicyRule = { comment: 'Events about the pod: what a person must know.', group: '', resources: ['events'], verbs: ['create'] };
+  const lease = { group: 'coordination.k8s.io', resources: ['leases'] };
+  const { namespace } = election;
+  const header = [`What kubefold writes in the namespace of its pod${namespace === null ? '' : ', and of its Lease'}. Bind it there with a RoleBinding.`];
+  const elects: readonly PolicyRule[] = [
+    // A name cannot be asked for before it is there.
+    { ...lease, comment: 'The Lease over which replicas elect: made once.', verbs: ['create'] },
+    { ...lease, comment: 'The Lease over which replicas elect.', resourceNames: [election.name], verbs: ['get', 'update', 'watch'] },
+  ];
+  const rules = election.enabled ? [events, ...elects] : [events];
+  return role({ kind: 'Role', name: options.name, ...(namespace === null ? {} : { namespace }), header, rules, discovery: false });
+}
+
 function withCluster(plans: readonly KindPlan[], name: string): readonly string[] {
   const wide = plans.filter(({ scopes }) => scopes.includes(''));
   const narrow = plans.filter(({ scopes }) => !scopes.includes(''));

@@ -65,6 +65,8 @@ const EVERYWHERE = [
   'namespace/kubefold-system',
   'networkpolicy.networking.k8s.io/kubefold',
   'poddisruptionbudget.policy/kubefold',
+  'role.rbac.authorization.k8s.io/kubefold',
+  'rolebinding.rbac.authorization.k8s.io/kubefold',
   'service/kubefold',
   'serviceaccount/kubefold',
 ];
@@ -134,7 +136,7 @@ test('with the service account alone everything the role gives is mirrored, with
       return answer.status === 200 ? answer.text : null;
     });
     expect(ready).not.toMatch(/403|forbidden/i);
-    const mirrored = ready.split('\n').flatMap((line) => /^\[\+\] ([^:]+):/.exec(line)?.[1] ?? []);
+    const mirrored = ready.split('\n').flatMap((line) => /^\[\+\] ([^:]+): \d+ objects/.exec(line)?.[1] ?? []);
     expect(mirrored.toSorted()).toEqual(roleKinds.toSorted());
     expect(ready).toMatch(/^\[-\] secrets: not mirrored/m);
 
@@ -158,7 +160,7 @@ test('with a kind taken from the role that kind is refused and named by readines
   try {
     const refused = await until('all kinds but one are complete', async () => {
       const { status, text } = await get(`${url}/readyz?verbose`);
-      return status === 503 && text.match(/^\[\+\]/gm)?.length === roleKinds.length - 1 ? text : null;
+      return status === 503 && text.match(/^\[\+\] [^:]+: \d+ objects/gm)?.length === roleKinds.length - 1 ? text : null;
     });
     expect(refused).toMatch(/^\[ \] ingresses\.networking\.k8s\.io: 0 objects, waiting, .*forbidden/m);
     expect((await get(`${url}/readyz`)).text).toContain('ingresses.networking.k8s.io');

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseByteSize } from '../../src/config/byte-size.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { roleFor } from '../../src/config/rbac.ts';
+import { podRoleFor, roleFor } from '../../src/config/rbac.ts';
 import { compileRules } from '../../src/config/rules.ts';
 import { COMPONENTS, filesOf, kindsOf, manifest, MANIFESTS, objectOf, OVERLAYS, ROOT } from './manifests.ts';
 import type { ClusterRole, Deployment, Kustomization } from './manifests.ts';
@@ -60,6 +60,19 @@ describe('the role', () => {
     expect(text).toBe(roleFor(discovered, rules));
   });
 
+  test.each(['base', 'overlays/bcs-http'])('of the pod in %s is what kubefold rbac --in-pod prints for its configuration', (folder) => {
+    const { leaderElection } = loadConfig({ text: manifest(`${folder}/kubefold.yaml`), file: `${folder}/kubefold.yaml` });
+    expect(manifest(`${folder}/role.yaml`)).toBe(podRoleFor(leaderElection, { name: 'kubefold' }));
+    expect(leaderElection.enabled).toBe(folder !== 'base');
+  });
+
+  test('of the pod is bound to its service account', () => {
+    expect(objectOf('base/role-binding.yaml')).toMatchObject({
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: objectOf<ClusterRole>('base/role.yaml').metadata.name },
+      subjects: [{ kind: 'ServiceAccount', name: pod.serviceAccountName, namespace: 'kubefold-system' }],
+    });
+  });
+
   test('gives neither Secrets, nor a wildcard, nor a verb that writes', () => {
     expect(kinds.filter(({ group, resource }) => resource === 'secrets' || resource.includes('/') || `${group}${resource}`.includes('*'))).toEqual([]);
     expect([...new Set(role.rules.flatMap(({ verbs }) => verbs))].toSorted()).toEqual(['get', 'list', 'watch']);
@@ -81,6 +94,18 @@ describe('the Deployment', () => {
   test('never runs two writers of one SQLite file', () => {
     expect([deployment.spec.replicas, deployment.spec.strategy.type]).toEqual([1, 'Recreate']);
     expect(deployment.spec.template.metadata.labels).toMatchObject(deployment.spec.selector.matchLabels);
+  });
+
+  test('has several replicas only where the configuration has them elect, and a new one is ready before an old one ends', () => {
+    for (const folder of configured) {
+      const { leaderElection } = loadConfig({ text: manifest(`${folder}/kubefold.yaml`), file: `${folder}/kubefold.yaml` });
+      const patch = existsSync(join(MANIFESTS, folder, 'replicas.yaml')) ? objectOf<Deployment>(`${folder}/replicas.yaml`).spec : deployment.spec;
+      expect(patch, folder).toMatchObject(
+        leaderElection.enabled
+          ? { replicas: 2, strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0 } } }
+          : { replicas: 1, strategy: { type: 'Recreate' } },
+      );
+    }
   });
 
   test.each(configured)('is given longer to end than kubefold takes with the configuration of %s', (folder) => {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { matchesGlob } from 'node:path';
+import { join, matchesGlob } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { loadConfig } from '../../src/config/load.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { spawn } from '../support/spawn.ts';
@@ -74,12 +75,26 @@ test('the role is enough, nothing of it is for nothing, and nothing else lets ku
   const granted = kindsOf(role).map(({ group, resource }) => (group === '' ? resource : `${resource}.${group}`));
   const used = (verb: string): ReadonlySet<string> => new Set(asked().flatMap((event) => (event.verb === verb ? [idOf(event)] : [])));
   await until('every kind was listed and is watched', () => granted.every((id) => used('list').has(id) && used('watch').has(id)));
-  const touched = ['deployments.apps/web', 'ingresses.networking.k8s.io/web', 'configmaps/settings', 'clusterroles.rbac.authorization.k8s.io/view'];
-  for (const object of [...touched, 'priorityclasses.scheduling.k8s.io/system-node-critical', 'apiservices.apiregistration.k8s.io/v1.apps']) {
-    await plane.kubectl(['annotate', object, 'touched=yes']);
-    const id = object.split('/')[0] ?? '';
-    await until(`${object} was read by its name`, () => used('get').has(id));
-  }
+  // All at once and again and again: there is room for one body, and the others are read again.
+  const paths = new Map([
+    ['deployments.apps', '/apis/apps/v1/namespaces/default/deployments/web'],
+    ['ingresses.networking.k8s.io', '/apis/networking.k8s.io/v1/namespaces/default/ingresses/web'],
+    ['configmaps', '/api/v1/namespaces/default/configmaps/settings'],
+    ['clusterroles.rbac.authorization.k8s.io', '/apis/rbac.authorization.k8s.io/v1/clusterroles/view'],
+    ['priorityclasses.scheduling.k8s.io', '/apis/scheduling.k8s.io/v1/priorityclasses/system-node-critical'],
+    ['apiservices.apiregistration.k8s.io', '/apis/apiregistration.k8s.io/v1/apiservices/v1.apps'],
+  ]);
+  let round = 0;
+  await until(
+    'an object of each of these kinds was read by its name',
+    async () => {
+      round += 1;
+      const body = { metadata: { annotations: { round: `${round} ${'x'.repeat(2_000)}` } } };
+      await Promise.all([...paths.values()].map((path) => plane.apiOk(path, { method: 'PATCH', body })));
+      return [...paths.keys()].every((id) => used('get').has(id));
+    },
+    { withinMs: 60_000 },
+  );
 
   const events = asked();
   expect(events.filter((event) => decision(event) !== 'allow').map(({ verb, requestURI }) => `${verb} ${requestURI}`)).toEqual([]);
@@ -97,6 +112,33 @@ test('the role is enough, nothing of it is for nothing, and nothing else lets ku
     patterns.map((pattern) => [pattern]).toSorted(),
   );
   expect((await child.stop(30_000)).code).toBe(0);
+});
+
+test('the Role of the pod is enough for its Events and the Lease over which replicas elect, and nothing of it is for nothing', async () => {
+  await plane.kubectl(['apply', '-n', NAMESPACE, '-f', join(MANIFESTS, 'overlays/bcs-http/role.yaml'), '--server-side', '--force-conflicts']);
+  const kubeconfig = plane.writeKubeconfig('pod', await plane.serviceAccountToken(NAMESPACE, 'kubefold'));
+  const { leaderElection } = loadConfig({ text: manifest('overlays/bcs-http/kubefold.yaml'), file: 'kubefold.yaml' });
+  expect(leaderElection.enabled).toBe(true);
+  // Outside of a pod nobody says which namespace is its own.
+  writeFileSync(dir.file('elect.yaml'), `leaderElection: { enabled: true, namespace: ${NAMESPACE}, name: ${leaderElection.name} }\nkinds: [nodes]\n`);
+  const before = asked().length;
+  const args = ['run', '--config', dir.file('elect.yaml'), '--storage', 'memory:', '--listen', 'off', '--kubeconfig', kubeconfig];
+  const env = { POD_NAME: 'kubefold-0', POD_NAMESPACE: NAMESPACE, POD_UID: 'b7c1' };
+  await using child = spawn(process.execPath, ['src/main.ts', ...args], { cwd: ROOT, env, withinMs: 90_000 });
+  const own = (): readonly AuditEvent[] =>
+    asked()
+      .slice(before)
+      .filter(({ requestURI }) => requestURI.includes(`/namespaces/${NAMESPACE}/`));
+  const verbs = (): readonly string[] => [...new Set(own().map(({ verb, objectRef }) => `${verb} ${objectRef?.resource}`))].toSorted();
+  const wanted = ['create events', 'create leases', 'get leases', 'update leases', 'watch leases'];
+  await until('every right is used', () => wanted.every((use) => verbs().includes(use)));
+  expect((await child.stop(30_000)).code).toBe(0);
+  expect(verbs()).toEqual(wanted);
+  expect(own().filter((event) => decision(event) !== 'allow' || !reason(event).includes('of Role "kubefold"'))).toEqual([]);
+  const events = await plane.apiOk<{ readonly items: readonly object[] }>(`/api/v1/namespaces/${NAMESPACE}/events`);
+  const involvedObject = { kind: 'Pod', name: 'kubefold-0', namespace: NAMESPACE, uid: 'b7c1' };
+  expect(events.items).toContainEqual(expect.objectContaining({ reason: 'Leading', involvedObject: expect.objectContaining(involvedObject) }));
+  expect(events.items).toContainEqual(expect.objectContaining({ reason: 'ConfigurationApplied', source: { component: 'kubefold' } }));
 });
 
 test('without the discovery rule nothing begins, and what is missing is named', async () => {
