@@ -168,7 +168,8 @@ test.each([
   const flags = ['--kubeconfig', kubeconfig(`${name}.kubeconfig`, await quotingCluster(), user), '--config', dir.file(`${name}.json`)];
   writeFileSync(dir.file(`${name}.json`), JSON.stringify({ cluster: { name: 'x' }, storage: await storageOf(), resources: RULES, listen: '127.0.0.1:0' }));
   const more = { cwd: dir.path, env: { TMPDIR: dir.path } };
-  const child = startKubefold(['run', ...flags, '--log-format', 'json', '--log-level', 'debug'], { ...more, withinMs: 90_000 });
+  const pod = { POD_NAME: `kubefold-${name}`, POD_NAMESPACE: 'default' };
+  const child = startKubefold(['run', ...flags, '--log-format', 'json', '--log-level', 'debug'], { ...more, env: { ...more.env, ...pod }, withinMs: 90_000 });
   const [, url = ''] = await child.printed(/"status":"(http:[^"]+)"/, { on: 'stderr' });
   let said = await surface(url);
   await until('all that can be is stored', async () => {
@@ -190,6 +191,16 @@ test.each([
     const { stdout, stderr } = await kubefold(args, more);
     said += `${stdout}${stderr}`;
   }
+  // A version that is refused, with a secret where none belongs: what is told of it in the log, on the status page and in an Event is searched too.
+  writeFileSync(
+    dir.file(`${name}.json`),
+    JSON.stringify({ storage: { url: `bcs+http://u:${CANARIES.password}@127.0.0.1:1` }, auth: { token: CANARIES.token } }),
+  );
+  const told = await until('the Events of the pod tell of it', async () => {
+    const text = await (await fetch(`${hollow.url}/api/v1/namespaces/default/events`)).text();
+    return text.includes(pod.POD_NAME) && text.includes('ConfigurationRefused') && (!parks || text.includes('ObjectsParked')) ? text : null;
+  });
+  said += told + (await surface(url));
   // As a person who lost patience: what is printed then is searched too.
   child.signal('SIGTERM');
   const { stdout, stderr } = await child.exited;
