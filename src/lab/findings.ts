@@ -81,7 +81,13 @@ export function findingsOf(parts: {
     more(rows),
     right(rows),
     parallel(rows),
-    ...(growth.length > 1 ? [flat(growth, 'microsPerChange', 'time'), flat(growth, 'bytesPerWaitingChange', 'memory')] : []),
+    ...(growth.length > 1
+      ? [
+          flat(growth, 'microsInOrder', 'time'),
+          flat(growth, 'microsPerChange', 'time in random order, with what caches of the processor miss,'),
+          flat(growth, 'bytesPerWaitingChange', 'memory'),
+        ]
+      : []),
     ...(tookSeconds === null
       ? []
       : [
@@ -228,11 +234,11 @@ function parallel(rows: readonly Row[]): Finding {
   };
 }
 
-function flat(growth: readonly GrowthPoint[], of: 'microsPerChange' | 'bytesPerWaitingChange', what: string): Finding {
+function flat(growth: readonly GrowthPoint[], of: 'microsInOrder' | 'microsPerChange' | 'bytesPerWaitingChange', what: string): Finding {
   const values = growth.map((point) => point[of]);
   const [first = Number.NaN] = values;
   const rise = Math.max(...values) / first - 1;
-  const unit = of === 'microsPerChange' ? 'µs' : 'bytes';
+  const unit = of === 'bytesPerWaitingChange' ? 'bytes' : 'µs';
   return {
     asked: `${what} for one change is flat, within ${percent(FLAT)}, from ${count(growth[0]?.objects)} to ${count(growth.at(-1)?.objects)} objects`,
     seen: `${first.toFixed(first < 100 ? 1 : 0)} ${unit} at first, at most ${percent(rise)} more`,

@@ -17,11 +17,13 @@ import { NOTHING_STORED } from './target/target.ts';
 
 /** Numbers of objects that are compared. */
 export const GROWTH_OBJECTS: readonly number[] = [1_000, 3_000, 10_000, 30_000, 100_000, 300_000];
-/** Changes that are timed together, and that wait together when they are weighed: as many as the smallest cluster has objects. */
-const TOGETHER = 1_000;
+/** Changes that wait together when they are weighed: as many as the smallest cluster has objects. */
+const WEIGHED = 1_000;
+/** Changes that are timed together: some milliseconds, in which a busy machine may leave them alone. */
+const TIMED = 250;
 /** The sizes take turns so often. The first turns make the code fast, and are not counted. */
-const TURNS = 32;
-const WARM_UP = 8;
+const TURNS = 128;
+const WARM_UP = 32;
 /** On a machine that others use, the quarter of the turns that were disturbed least says what a change costs. */
 const UNDISTURBED = 0.25;
 const BYTES = 4_096;
@@ -33,7 +35,9 @@ const LONGEST_MS = 60_000;
 /** What one change costs in a cluster of so many objects. */
 export interface GrowthPoint {
   readonly objects: number;
-  /** One change from the bytes of the watch to the settled write, in microseconds, with nothing to wait for: of the least disturbed quarter of the turns. */
+  /** The same when objects change one after the other as they were listed, so that what is known of them lies side by side in memory. */
+  readonly microsInOrder: number;
+  /** One change of an object picked at random, from the bytes of the watch to the settled write, in microseconds, with nothing to wait for: of the least disturbed quarter of the turns. */
   readonly microsPerChange: number;
   /** Heap and buffers that one waiting change keeps, its body of 4 KiB included, in bytes. */
   readonly bytesPerWaitingChange: number;
@@ -47,25 +51,36 @@ export interface GrowthPoint {
  */
 export async function measureGrowth(sizes: readonly number[], onTurn: (done: number, all: number) => boolean = () => true): Promise<readonly GrowthPoint[]> {
   const clusters = sizes.map((objects) => new Cluster(objects));
-  const micros = clusters.map((): number[] => []);
+  const micros = clusters.map((): { readonly shuffled: number[]; readonly listed: number[] } => ({ shuffled: [], listed: [] }));
   for (let turn = 0; turn < TURNS; turn++) {
     if (!onTurn(turn, TURNS)) return [];
     for (let step = 0; step < clusters.length; step++) {
       // Each begins in its turn: garbage is collected every so many changes, and would meet the same size every time.
       const index = (turn + step) % clusters.length;
-      const cost = await clusters[index]?.time();
-      if (cost !== undefined && turn >= WARM_UP) micros[index]?.push(cost);
+      for (const order of ['shuffled', 'listed'] as const) {
+        const cost = await clusters[index]?.time(order);
+        if (cost !== undefined && turn >= WARM_UP) micros[index]?.[order].push(cost);
+      }
     }
   }
   const points: GrowthPoint[] = [];
   for (const [index, cluster] of clusters.entries()) {
     const { objects, bytesPerObject } = cluster;
     const weights = [await cluster.weigh(), await cluster.weigh(), await cluster.weigh()];
-    points.push({ objects, microsPerChange: quantile(micros[index] ?? [], UNDISTURBED), bytesPerWaitingChange: median(weights), bytesPerObject });
+    points.push({
+      objects,
+      microsInOrder: quantile(micros[index]?.listed ?? [], UNDISTURBED),
+      microsPerChange: quantile(micros[index]?.shuffled ?? [], UNDISTURBED),
+      bytesPerWaitingChange: median(weights),
+      bytesPerObject,
+    });
     await cluster.stop();
   }
   return points;
 }
+
+/** In which order objects change. */
+type Order = 'shuffled' | 'listed';
 
 /** The product with so many objects, over a storage that takes its time and keeps nothing. */
 class Cluster {
@@ -73,7 +88,7 @@ class Cluster {
   readonly bytesPerObject: number;
   readonly #virtual = new VirtualClock();
   readonly #folding: Folding;
-  readonly #order: Uint32Array;
+  readonly #shuffled: Uint32Array;
   #at = 0;
   #revision = 10_000_000;
   #isOpen = true;
@@ -82,7 +97,7 @@ class Cluster {
   constructor(objects: number) {
     this.objects = objects;
     const random = seededRandom(objects);
-    this.#order = shuffled(objects, random);
+    this.#shuffled = shuffled(objects, random);
     const clock = new ProcessClock(this.#virtual, new Life(() => {}));
     const storage: Storage = {
       ...NOTHING_STORED,
@@ -105,20 +120,20 @@ class Cluster {
   }
 
   /** Microseconds a change. The CPU time of a thread is counted in steps of 4 ms by many kernels, so this is of the clock. */
-  async time(): Promise<number> {
-    const stream = this.#stream();
+  async time(order: Order): Promise<number> {
+    const stream = this.#stream(TIMED, order);
     const before = systemClock.now();
     for (const change of read(stream)) this.#folding.offer(change);
     await this.#settle();
-    return ((systemClock.now() - before) * 1000) / TOGETHER;
+    return ((systemClock.now() - before) * 1000) / TIMED;
   }
 
   /** Bytes that a change keeps while storage gives no answer. */
   async weigh(): Promise<number> {
     this.#isOpen = false;
     const before = clean();
-    for (const change of read(this.#stream())) this.#folding.offer(change);
-    const bytes = (clean() - before) / TOGETHER;
+    for (const change of read(this.#stream(WEIGHED, 'shuffled'))) this.#folding.offer(change);
+    const bytes = (clean() - before) / WEIGHED;
     this.#isOpen = true;
     for (const go of this.#held.splice(0)) go();
     await this.#settle();
@@ -134,10 +149,11 @@ class Cluster {
   }
 
   /** Watch events of as many objects, as an API server sends them. */
-  #stream(): Buffer {
+  #stream(count: number, order: Order): Buffer {
     const lines: Uint8Array[] = [];
-    for (let count = 0; count < TOGETHER; count++) {
-      const number = this.#order[this.#at++ % this.objects] as number;
+    for (let line = 0; line < count; line++) {
+      const at = this.#at++ % this.objects;
+      const number = order === 'listed' ? at : (this.#shuffled[at] as number);
       const { body } = putOf(changeOf(number, String(this.#revision++)));
       lines.push(Buffer.from('{"type":"MODIFIED","object":'), body, Buffer.from('}\n'));
     }

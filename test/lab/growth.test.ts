@@ -4,8 +4,9 @@ import { measureGrowth } from '../../src/lab/growth.ts';
 test('the cost of a change is measured at each size, and a waiting change keeps as much memory in a larger cluster', async () => {
   const points = await measureGrowth([1_000, 4_000]);
   expect(points.map(({ objects }) => objects)).toEqual([1_000, 4_000]);
-  for (const { microsPerChange, bytesPerObject } of points) {
+  for (const { microsPerChange, microsInOrder, bytesPerObject } of points) {
     expect(microsPerChange).toBeGreaterThan(1);
+    expect(microsInOrder).toBeGreaterThan(1);
     expect(bytesPerObject).toBeGreaterThan(100);
   }
   const [small, large] = points.map(({ bytesPerWaitingChange }) => bytesPerWaitingChange);
