@@ -38,6 +38,11 @@ describe('the manifests', () => {
     expect(manifest('base/kubefold.yaml')).toBe(readFileSync(join(ROOT, 'config/operator.yaml'), 'utf8'));
   });
 
+  test('install the image of this version', () => {
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { readonly version: string };
+    expect(objectOf('base/kustomization.yaml')).toMatchObject({ images: [{ name: container.image, newTag: version }] });
+  });
+
   test('name only folders that exist in the comment that says how to install', () => {
     const named = [...manifest('kustomization.yaml').matchAll(/\b((?:base|overlays|components|image|monitoring)\/[\w./-]*\w)/g)].map(([path]) => path);
     expect(named.length).toBeGreaterThan(5);
