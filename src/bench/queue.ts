@@ -11,7 +11,7 @@ const KEYS = 100_000;
 const QUICK_KEYS = 5_000;
 const NAMESPACES = 500;
 const BATCH = 256;
-const ROUNDS = 12;
+const ROUNDS = 24;
 
 interface Contestant {
   readonly name: string;
