@@ -20,3 +20,9 @@ export async function untilAborted(work: Promise<void>, signal: AbortSignal): Pr
     work.then(resolve, reject);
   });
 }
+
+/** Runs something when `signal` aborts, or now when it has. */
+export function onAbort(signal: AbortSignal | undefined, run: () => void): void {
+  if (signal?.aborted === true) run();
+  else signal?.addEventListener('abort', run, { once: true });
+}

@@ -40,3 +40,14 @@ export interface KindMirrorOptions {
   /** A watch was opened again after an end or a failure. */
   readonly onReconnect?: () => void;
 }
+
+/** How a kind ends before the process does. */
+export interface StopOptions {
+  /**
+   * `leave`: a successor by other rules writes them, as these rules want them. Deletions do not wait for its list, which could not tell those that were
+   * seen from those that nobody saw: the fence would hold them.
+   */
+  readonly puts?: 'write' | 'leave' | undefined;
+  /** When it aborts nothing more is begun; what is under way is still waited for. */
+  readonly cut?: AbortSignal | undefined;
+}

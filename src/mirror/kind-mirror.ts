@@ -6,7 +6,7 @@ import type { ListQuery } from '../cluster/cluster.ts';
 import { type KindPlan, selectorsOf } from '../config/plan.ts';
 import { ListReader } from '../json/list-reader.ts';
 import type { Logger } from '../kit/log.ts';
-import { untilAborted } from '../kit/within.ts';
+import { onAbort, untilAborted } from '../kit/within.ts';
 import { messageOf } from '../model/errors.ts';
 import { apiVersionOf, kindId, type Kind, type Scope } from '../model/kind.ts';
 import type { Revision } from '../model/revision.ts';
@@ -25,13 +25,13 @@ import { Delivery, LIST_SHARE } from './delivery.ts';
 import { storedForm } from './forms.ts';
 import { HeldDeletions } from './held.ts';
 import { rowsAsOf } from './lag.ts';
-import type { KindMirrorOptions } from './kind-mirror-options.ts';
+import type { KindMirrorOptions, StopOptions } from './kind-mirror-options.ts';
 import { isAheadOfItsObject } from './newest-row.ts';
 import { beginningOf, rulesOf } from './resume.ts';
 import { scanObject } from './scan-object.ts';
 import { ScopeStatuses } from './scope-statuses.ts';
 import { SecondLook } from './second-look.ts';
-import { loadRows, retireRecords } from './stored-rows.ts';
+import { distrustRecords, loadRows, retireRecords } from './stored-rows.ts';
 import { listUnheard, Standby } from './takeover.ts';
 import type { KindWorkloads } from './workloads.ts';
 
@@ -155,12 +155,13 @@ export class KindMirror {
   /** This process leads now, and storage is open. False when what was seen while it stood by cannot be gone on with: it has to be started anew. */
   async takeOver(): Promise<boolean> {
     if (this.#standby === null) return true;
-    const dirty = await this.#standby.takeOver();
-    if (dirty === null) return false;
+    const taken = await this.#standby.takeOver();
+    if (taken === null) return false;
     this.#standby = null;
     this.#hasResumed = true;
     this.#workloads?.loaded();
-    for (const key of dirty) this.queue.add(key, LIVE);
+    for (const key of taken.dirty) this.queue.add(key, LIVE);
+    if (taken.hasGoneBack) this.relist(this.#origin.identity);
     await this.#write();
     this.#spawn(listUnheard(this.cache, this.#options.clock, this.#ending.signal, (scope) => this.#reflectors.get(scope)?.resync('audit')));
     return true;
@@ -173,7 +174,8 @@ export class KindMirror {
     const outside = this.held.guard(why, (fence) => this.cache.dropOutside(clock.now(), fence));
     for (const key of outside) this.queue.add(key, BACKGROUND);
     // A kind that is mirrored no more at all keeps its records until retire().
-    if (plan.scopes.length > 0) await retireRecords(storage, this.id, (scope) => !plan.scopes.includes(scope));
+    if (plan.scopes.length === 0) await distrustRecords(storage, this.id);
+    else await retireRecords(storage, this.id, (scope) => !plan.scopes.includes(scope));
     this.#workers.minIntervalMs = plan.minIntervalSeconds * 1000;
     this.#workers.resize(plan.workers);
     this.#spawn(this.#refill.run(this.#ending.signal));
@@ -215,18 +217,18 @@ export class KindMirror {
    * Stops listening, writes what is dirty and ends. When `hurry` aborts, what is left is left to the next start, and a write that
    * does not end is not waited for: the watermark knows nothing of either.
    */
-  async stop(hurry: AbortSignal): Promise<void> {
+  async stop(hurry: AbortSignal, { puts = 'write', cut }: StopOptions = {}): Promise<void> {
     this.#ending.abort();
     this.#delivery.close();
     await Promise.all(this.#tasks);
-    await untilAborted(this.#drain(), hurry);
+    onAbort(cut, () => this.#workers.end());
+    await untilAborted(this.#drain(puts), hurry);
     this.#workers.end();
-    this.queue.shutDown();
     this.#workloads?.end();
   }
 
-  async #drain(): Promise<void> {
-    this.#workers.drain();
+  async #drain(puts: 'write' | 'leave'): Promise<void> {
+    this.#workers.drain(puts);
     await this.queue.drain();
     this.#workers.end();
     await this.#workers.ended();

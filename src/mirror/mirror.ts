@@ -5,11 +5,13 @@ import { readSecretKey } from '../config/secret-key.ts';
 import type { KindPlan } from '../config/plan.ts';
 import type { Config } from '../config/schema.ts';
 import { Alarm } from '../kit/alarm.ts';
+import { Semaphore } from '../kit/semaphore.ts';
 import { untilAborted } from '../kit/within.ts';
-import { ApiError, messageOf } from '../model/errors.ts';
+import { messageOf } from '../model/errors.ts';
 import type { KindId } from '../model/kind.ts';
 import { StorageGate } from '../worker/gate.ts';
 import { MirrorControl } from './control.ts';
+import { DISCOVER_AFTER_CHANGE_MS, DISCOVER_EVERY_MS, Discovered, TELL_KINDS } from './discovered.ts';
 import { unclaimedRule } from './fence.ts';
 import { HistoryGuard } from './history-guard.ts';
 import { KindMirror } from './kind-mirror.ts';
@@ -19,19 +21,14 @@ import { showMirror } from './mirror-metrics.ts';
 import type { Control } from '../model/control.ts';
 import type { MirrorStatus } from '../model/status.ts';
 import type { MirrorOptions } from './mirror-options.ts';
+import { Moves } from './moves.ts';
 import { persistently } from './persistently.ts';
 import { planAll, reconcile, retiredPlan } from './reconcile.ts';
 import { Tenure } from './tenure.ts';
 import { Workloads } from './workloads.ts';
 
-/** CRDs and aggregated APIs are followed by their objects; this is for servers that do not let us watch those. */
-const DISCOVER_EVERY_MS = 60_000;
-/** Discovery lags behind a CRD by up to a few seconds (its Established condition comes first), so it is asked again. */
-const DISCOVER_AFTER_CHANGE_MS = [300, 2_000, 6_000];
 const RECONCILE_RETRY_MS = 5_000;
 const FLUSH_EVERY_MS = 5_000;
-/** Their objects say which kinds there are. */
-const FOLLOWED: ReadonlySet<KindId> = new Set(['customresourcedefinitions.apiextensions.k8s.io', 'apiservices.apiregistration.k8s.io']);
 
 type Running = { readonly mirror: KindMirror; readonly plan: KindPlan };
 
@@ -48,15 +45,20 @@ export class Mirror {
   readonly #tenure: Tenure;
   /** When discovery is to be asked again. */
   readonly #alarm: Alarm;
+  readonly #discovered: Discovered;
   readonly #kinds = new Map<KindId, Running>();
   /** Kinds that nobody asks for any more, and whose rows stay until somebody confirms that they may go. */
   readonly #leaving = new Map<KindId, KindMirror>();
+  readonly #moves = new Moves({ onFailure: (cause) => this.#failedToReconcile(cause, this.#hurry), onChance: () => this.#planAgain() });
+  /** One kind after the other loads its rows, however many rules have changed. */
+  readonly #starting = new Semaphore(1);
   /** Kinds that discovery did not show the last time; the second time in a row they are gone. */
   #missing: ReadonlySet<KindId> = new Set();
   /** The discovery that the last reconciliation went by. */
   #judged: Discovery | null = null;
   #config: Config;
-  #discovery: Discovery = { kinds: [], broken: [] };
+  /** What runs is to be compared with the rules once more, by the discovery that is known. */
+  #isPlanOld = false;
   #left: readonly { readonly id: KindId; readonly why: string }[] = [];
   #warnings: readonly string[] = [];
   /** Known once the API server was reached. */
@@ -64,8 +66,6 @@ export class Mirror {
   /** Why kinds that rules ask for are not started; null when all are. The error is null before anything was tried. */
   #unreconciled: { readonly error: string | null } | null = { error: null };
   #phase: 'connecting' | 'running' | 'stopping' = 'connecting';
-  #error: string | null = null;
-  #isRefused = false;
   /** Aborts when the end of the mirror must not wait any longer, whatever is being stopped or removed just then. Set by run(). */
   #hurry = new AbortController().signal;
 
@@ -74,6 +74,7 @@ export class Mirror {
     this.#config = options.config;
     this.#tenure = options.tenure ?? new Tenure('leading');
     this.#alarm = new Alarm(options.clock);
+    this.#discovered = new Discovered({ ...options, askAgain: (delayMs) => this.#askAgain([delayMs]) });
     this.#guard = new HistoryGuard({
       ...options,
       delivered: () => this.#kinds.get('namespaces')?.mirror.cache.scopes[0]?.progress ?? null,
@@ -118,7 +119,9 @@ export class Mirror {
         if (this.#phase === 'connecting') this.#phase = 'running';
         await this.#alarm.wait(DISCOVER_EVERY_MS, signal);
         if (signal.aborted) break;
-        await this.#discover(signal).catch((cause: unknown) => this.#failedToDiscover(cause, signal));
+        // Discovery may take long, and new rules do not wait for it.
+        if (this.#isPlanOld) this.#askAgain([0]);
+        else await this.#discovered.again(signal);
       }
     } catch (cause) {
       if (!signal.aborted) throw cause;
@@ -126,6 +129,7 @@ export class Mirror {
       this.#phase = 'stopping';
       ended.abort();
       await auditing;
+      await untilAborted(this.#moves.ended(), hurry);
       await Promise.all(this.#mirrors().map((mirror) => mirror.stop(hurry)));
       this.#kinds.clear();
       this.#leaving.clear();
@@ -139,7 +143,10 @@ export class Mirror {
   apply(config: Config): void {
     this.#config = config;
     this.#auditor.retune(config.audit.everySeconds);
-    this.#askAgain([0]);
+    const { wanted } = planAll(this.#discovered.current.kinds, config);
+    for (const [id, { mirror, plan }] of this.#kinds) mirror.retune(wanted.get(id) ?? plan);
+    this.#discovered.interrupt();
+    this.#planAgain();
   }
 
   /** Whether every kind that rules ask for is complete and durable, except what is parked. Cheap enough to be asked many times a second. */
@@ -149,7 +156,12 @@ export class Mirror {
 
   /** The same of a process that stands by: whether every object is known. */
   isWarm(): boolean {
-    return this.#phase === 'running' && this.#unreconciled === null && [...this.#kinds.values()].every(({ mirror }) => isComplete(mirror));
+    return (
+      this.#phase === 'running' &&
+      this.#unreconciled === null &&
+      !this.#moves.isFollowing &&
+      [...this.#kinds.values()].every(({ mirror }) => isComplete(mirror))
+    );
   }
 
   status(): MirrorStatus {
@@ -159,11 +171,11 @@ export class Mirror {
       configuration: configuration?.status,
       address: cluster.address,
       phase: this.#phase === 'running' ? (this.isWarm() ? (this.#tenure.isLeading ? 'live' : 'standby') : 'syncing') : this.#phase,
-      error: this.#error ?? this.#unreconciled?.error ?? null,
-      isRefused: this.#isRefused,
+      error: this.#discovered.error ?? this.#unreconciled?.error ?? null,
+      isRefused: this.#discovered.isRefused,
       kinds: this.#mirrors().map((mirror) => kindStatus(mirror, clock)),
       left: this.#left,
-      broken: this.#discovery.broken,
+      broken: this.#discovered.current.broken,
       warnings: [...(configuration?.warnings ?? []), ...this.#warnings],
       pendingBytes: this.#pool.usedBytes,
       storage: this.#gate.status(),
@@ -178,37 +190,12 @@ export class Mirror {
   }
 
   async #connect(signal: AbortSignal): Promise<void> {
-    const onFailure = (cause: unknown): string => {
-      this.#isRefused = cause instanceof ApiError && (cause.status === 401 || cause.status === 403);
-      return (this.#error = this.#options.explain(cause));
-    };
+    const onFailure = (cause: unknown): string => this.#discovered.failed(cause);
     await persistently({ ...this.#options, address: this.#options.cluster.address, onFailure }, signal, async () => {
-      await this.#discover(signal);
+      await this.#discovered.ask(signal);
       await this.#guard.begin(signal);
       this.#secretKey = Uint8Array.from(await readSecretKey(this.#config, async () => this.#guard.seen.identity));
     });
-  }
-
-  async #discover(signal: AbortSignal): Promise<void> {
-    const discovery = await this.#options.cluster.discover(signal);
-    for (const { groupVersion, error } of discovery.broken) {
-      if (!this.#discovery.broken.some((known) => known.groupVersion === groupVersion)) {
-        this.#options.log.warn('an API group cannot be discovered; its kinds stay as they are until it can', { groupVersion, error });
-      }
-    }
-    this.#options.storage.learn?.(discovery.kinds);
-    this.#discovery = discovery;
-    this.#error = null;
-    this.#isRefused = false;
-    // A broken group is asked for again soon: it may come back without any object changing.
-    if (discovery.broken.length > 0) this.#askAgain([10_000]);
-  }
-
-  #failedToDiscover(cause: unknown, signal: AbortSignal): void {
-    if (signal.aborted) return;
-    this.#error = this.#options.explain(cause);
-    this.#options.log.warn('discovery failed, the known kinds go on', { error: this.#error });
-    this.#askAgain([5_000]);
   }
 
   /** Storage could not be read, or the like: what runs goes on, and what is missing is started when it can be. */
@@ -221,35 +208,38 @@ export class Mirror {
 
   /** Makes what runs equal to what discovery and rules ask for. */
   async #reconcile(signal: AbortSignal): Promise<void> {
-    const { log, storage } = this.#options;
+    const { storage } = this.#options;
+    const before = this.#unreconciled;
+    const isFree = (id: KindId): boolean => !this.#moves.has(id);
+    this.#isPlanOld = false;
     // Goes on from what was seen while another process wrote.
-    if (this.#tenure.isLeading) for (const { mirror, plan } of [...this.#kinds.values()]) if (!(await mirror.takeOver())) await this.#restart(plan);
-    for (const [id, mirror] of this.#leaving) if (mirror.cache.held === 0) await this.#finish(id, mirror);
-    const { wanted, left, warnings } = planAll(this.#discovery.kinds, this.#config);
-    this.#workloads.plan(this.#discovery.kinds, wanted.values());
+    if (this.#tenure.isLeading)
+      for (const { mirror, plan } of [...this.#kinds.values()]) if (isFree(plan.id) && !(await mirror.takeOver())) await this.#restart(plan);
+    for (const [id, mirror] of this.#leaving) if (mirror.cache.held === 0 && isFree(id)) this.#moves.begin(id, 'leave', (cut) => this.#finish(id, mirror, cut));
+    const stored = this.#tenure.isLeading ? await storage.kinds() : [];
+    // Nothing is waited for from here until all is begun: what is under way may end at any time.
+    const { wanted, left, warnings } = planAll(this.#discovered.current.kinds, this.#config);
+    this.#workloads.plan(this.#discovered.current.kinds, wanted.values());
     this.#left = left;
     this.#warnings = warnings;
+    for (const id of wanted.keys()) this.#moves.isWanted(id);
     const done = reconcile({
-      running: new Map([...this.#kinds].map(([id, running]) => [id, running.plan])),
-      wanted,
+      running: new Map([...this.#kinds].filter(([id]) => isFree(id)).map(([id, running]) => [id, running.plan])),
+      wanted: new Map([...wanted].filter(([id]) => isFree(id))),
       left: new Set(left.map(({ id }) => id)),
-      broken: this.#discovery.broken.map(({ groupVersion }) => groupVersion),
-      stored: this.#tenure.isLeading ? (await storage.kinds()).filter((id) => !this.#leaving.has(id)) : [],
+      broken: this.#discovered.current.broken.map(({ groupVersion }) => groupVersion),
+      stored: stored.filter((id) => !this.#leaving.has(id) && isFree(id)),
       // When discovery has failed the answer is the one from before, and proves no second absence.
-      missing: this.#discovery === this.#judged ? new Set() : this.#missing,
+      missing: this.#discovered.current === this.#judged ? new Set() : this.#missing,
     });
-    this.#judged = this.#discovery;
+    this.#judged = this.#discovered.current;
     this.#missing = done.missing;
     if (done.missing.size > 0) this.#askAgain([2_000]);
-    for (const id of done.retire) {
-      if (signal.aborted) return;
-      log.info('removing the rows of a kind that is not mirrored any more', { kind: id });
-      await this.#retire(id);
-    }
-    for (const plan of done.restart) {
-      if (signal.aborted) return;
-      await this.#restart(plan);
-    }
+    for (const id of done.retire) this.#moves.begin(id, 'leave', (cut) => this.#retire(id, cut));
+    for (const plan of done.restart) this.#moves.begin(plan.id, 'follow', () => this.#restart(plan));
+    // At the start it holds nothing up, and a run that ends by itself must not end before the rows are gone.
+    if (this.#phase === 'connecting') await this.#moves.ended();
+    if (this.#unreconciled !== before) return;
     for (const plan of done.retune) this.#kinds.get(plan.id)?.mirror.retune(plan);
     for (const plan of done.start) {
       if (signal.aborted) return;
@@ -259,8 +249,9 @@ export class Mirror {
   }
 
   async #start(plan: KindPlan): Promise<void> {
+    if (this.#phase === 'stopping') return;
     // It is back: what its rows are is for a list to say.
-    await this.#leaving.get(plan.id)?.stop(this.#hurry);
+    await this.#leaving.get(plan.id)?.stop(this.#hurry, { cut: AbortSignal.abort() });
     this.#leaving.delete(plan.id);
     const mirror = this.#create(plan);
     await mirror.start();
@@ -290,31 +281,33 @@ export class Mirror {
       listsFirst: this.#options.listsFirst,
       workloads: this.#workloads,
       onReconnect: () => this.#guard.reconnected(),
-      ...(FOLLOWED.has(plan.id) ? { onChange: () => this.#askAgain(DISCOVER_AFTER_CHANGE_MS) } : {}),
+      ...(TELL_KINDS.has(plan.id) ? { onChange: () => this.#askAgain(DISCOVER_AFTER_CHANGE_MS) } : {}),
     });
   }
 
   async #restart(plan: KindPlan): Promise<void> {
     const { id } = plan;
     this.#options.log.info('rules or version of a kind changed, starting it anew', { kind: id, version: plan.kind.version });
-    await this.#kinds.get(id)?.mirror.stop(this.#hurry);
+    await this.#kinds.get(id)?.mirror.stop(this.#hurry, { puts: 'leave' });
     this.#kinds.delete(id);
-    await this.#start(plan);
+    await this.#starting.run(() => this.#start(plan));
   }
 
   /** Stops a kind and removes its rows, once they may go. */
-  async #retire(id: KindId): Promise<void> {
-    await this.#kinds.get(id)?.mirror.stop(this.#hurry);
+  async #retire(id: KindId, cut: AbortSignal): Promise<void> {
+    this.#options.log.info('removing the rows of a kind that is not mirrored any more', { kind: id });
+    await this.#kinds.get(id)?.mirror.stop(this.#hurry, { puts: 'leave', cut });
     this.#kinds.delete(id);
+    if (cut.aborted || this.#phase === 'stopping') return;
     const mirror = this.#create(retiredPlan(id));
     await mirror.start();
     this.#leaving.set(id, mirror);
-    if (mirror.cache.held === 0) await this.#finish(id, mirror);
+    if (mirror.cache.held === 0) await this.#finish(id, mirror, cut);
   }
 
-  async #finish(id: KindId, mirror: KindMirror): Promise<void> {
+  async #finish(id: KindId, mirror: KindMirror, cut: AbortSignal): Promise<void> {
     try {
-      await mirror.stop(this.#hurry);
+      await mirror.stop(this.#hurry, { cut });
       await mirror.retire();
     } finally {
       this.#leaving.delete(id);
@@ -324,6 +317,12 @@ export class Mirror {
   /** Every kind of which there are rows, those that leave included. */
   #mirrors(): KindMirror[] {
     return [...[...this.#kinds.values()].map(({ mirror }) => mirror), ...this.#leaving.values()];
+  }
+
+  /** What runs may not be what rules ask for; discovery has nothing to do with it. */
+  #planAgain(): void {
+    this.#isPlanOld = true;
+    this.#askAgain([0]);
   }
 
   #askAgain(delaysMs: readonly number[]): void {

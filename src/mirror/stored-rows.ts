@@ -38,3 +38,20 @@ export async function retireRecords(storage: Storage, kind: KindId, isOver: (sco
       records.map((record) => ({ ...record, retired: true })),
     );
 }
+
+/**
+ * Before rows go that nobody asks for: until all of them have, the records say that a start with other rules must list. Without it one that wants the kind
+ * again would go on from the watermark, and miss what is gone. Throws when that could not be recorded.
+ */
+export async function distrustRecords(storage: Storage, kind: KindId): Promise<void> {
+  const trusted = async (): Promise<readonly ScopeRecord[]> => (await storage.scopes()).filter((record) => record.kind === kind && record.watermark !== null);
+  const records = await trusted();
+  if (records.length === 0) return;
+  await storage.write(
+    [],
+    records.map((record) => ({ ...record, watermark: null })),
+  );
+  // Records have no outcome that would tell whether they were taken.
+  if ((await trusted()).length > 0)
+    throw new Error(`Cannot begin to remove the rows of ${kind}: storage did not take the record that they are no longer complete, and will be asked again`);
+}

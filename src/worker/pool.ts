@@ -70,6 +70,7 @@ export class WorkerPool {
   readonly #line: Line;
   /** From drain() on: how often storage had failed for good by then. The queue takes nothing back any more, so keys stay in hand. */
   #drainsSince: number | null = null;
+  #leavesPuts = false;
   #isOver = false;
 
   constructor(options: WorkerPoolOptions) {
@@ -106,8 +107,9 @@ export class WorkerPool {
     await Promise.all(this.#running.values());
   }
 
-  /** The queue is about to be drained: what is dirty is written, unless storage is away and stays so for one try more. */
-  drain(): void {
+  /** The queue is about to be drained: what is dirty is written, unless storage is away and stays so for one try more. Puts may be left to a successor. */
+  drain(puts: 'write' | 'leave' = 'write'): void {
+    this.#leavesPuts = puts === 'leave';
     this.#drainsSince = this.#options.gate.openings;
   }
 
@@ -115,6 +117,7 @@ export class WorkerPool {
   end(): void {
     this.#isOver = true;
     this.#options.gate.dismiss(this.#line);
+    this.#options.queue.shutDown();
   }
 
   get #isDraining(): boolean {
@@ -152,7 +155,6 @@ export class WorkerPool {
       if (admission !== REFUSED) return await this.#process(keys, admission);
     }
     for (const key of keys) queue.done(key);
-    queue.shutDown();
   }
 
   /** Back to the queue, where they fold and keep their priority, but not their place. */
@@ -248,6 +250,7 @@ export class WorkerPool {
         return null;
       case 'put':
       case 'delete': {
+        if (decision.do === 'put' && this.#leavesPuts) break;
         const workload = decision.do === 'put' ? (this.#options.workloads?.of(key, !this.#isDraining) ?? null) : null;
         if (typeof workload === 'number') {
           // Its top workload will be known in a moment: it would be written twice.

@@ -6,6 +6,7 @@ import { systemClock } from '../../src/kit/clock.ts';
 export interface Passing {
   readonly method: string;
   readonly path: string;
+  readonly body: string;
 }
 
 /**
@@ -33,7 +34,7 @@ export class SlowGateway implements AsyncDisposable {
     this.#server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => void this.#pass(request, response));
   }
 
-  /** `watched` says which writes count; by default all. */
+  /** `watched` is shown each write when it comes, and says which of them count; by default all. */
   static async before(target: string, watched: (passing: Passing) => boolean = () => true): Promise<SlowGateway> {
     const gateway = new SlowGateway(target, watched);
     await new Promise<void>((resolve) => gateway.#server.listen(0, '127.0.0.1', 4_096, resolve));
@@ -52,7 +53,8 @@ export class SlowGateway implements AsyncDisposable {
   async #pass(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    const passing = { method: request.method ?? '', path: (request.url ?? '').split('?')[0] ?? '' };
+    const sent = Buffer.concat(chunks);
+    const passing = { method: request.method ?? '', path: (request.url ?? '').split('?')[0] ?? '', body: sent.toString() };
     const isWrite = passing.method === 'PUT' || passing.method === 'DELETE';
     const isWatched = isWrite && this.#watched(passing);
     if (isWatched) this.#enter(passing.path);
@@ -62,7 +64,7 @@ export class SlowGateway implements AsyncDisposable {
         response.writeHead(503).end('away');
         return;
       }
-      await this.#forward(request, Buffer.concat(chunks), response, () => {
+      await this.#forward(request, sent, response, () => {
         // Before the client can hear of it, so that its next write of the same key comes after this one has left.
         if (isWatched) this.#leave(passing.path);
       });
