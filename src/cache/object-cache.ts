@@ -142,8 +142,11 @@ export class ObjectCache implements CacheReader {
     this.#entries.delete(key);
   }
 
-  /** Takes in a row of the former leader, once nobody else writes. To be called for every row, then takenOver(); a row that is met again is the same. */
-  meet(row: IndexRow): void {
+  /**
+   * Takes in a row of the former leader, once nobody else writes. To be called for every row, then takenOver(); a row that is met again is the same. Returns false
+   * when the row shows that the history of the cluster went back, and nobody here knew.
+   */
+  meet(row: IndexRow): boolean {
     const state = this.scopeOf(row.key);
     const known = this.#entries.get(row.key);
     const verdict = state === this.#outside || state.progress === null ? 'stranger' : meeting(row, known, state.progress);
@@ -151,8 +154,9 @@ export class ObjectCache implements CacheReader {
       this.load(row, 'keep');
       const loaded = this.#entries.get(row.key);
       if (loaded !== undefined) loaded.mark = STRANGER;
-      return;
+      return true;
     }
+    const isNews = verdict === 'foreign' && !known.regressed;
     known.storedUid = row.uid;
     if (verdict === 'foreign') known.regressed = true;
     if (verdict === 'ahead') {
@@ -164,11 +168,12 @@ export class ObjectCache implements CacheReader {
       known.mark = AHEAD;
       noteNewest(state, row);
     }
-    if (verdict !== 'same' && verdict !== 'ahead') return;
+    if (verdict !== 'same' && verdict !== 'ahead') return !isNews;
     known.settled = row.revision;
     this.letGo(row.key);
     if (known.pending !== null) state.positions.close(known.pending);
     known.pending = null;
+    return true;
   }
 
   /** Takes in what was recorded as refused, after the rows were met. What is known of its key is tried anyhow; of a key that is not known, only the record may be there. */
@@ -181,7 +186,8 @@ export class ObjectCache implements CacheReader {
 
   /**
    * Every row was met. What the cache knows of a scope and no row holds is dirty as of the watermark on record, up to which everything is durable; strangers are gone when
-   * everything up to their revision was delivered. Returns the keys that are now dirty.
+   * everything up to their revision was delivered. Returns the keys that are now dirty. A watermark that is ahead of what was delivered may be of another
+   * history: then nothing is known to be durable before all of it is.
    */
   takenOver(watermarks: ReadonlyMap<Scope, Revision>, now: number, fence: Fence): ObjectKey[] {
     // All at once: positions must be in the order of history, and changes that came while rows were read are behind the watermark as well.
@@ -189,7 +195,7 @@ export class ObjectCache implements CacheReader {
       if (entry.pending === null) continue;
       const state = this.scopeOf(key);
       state.positions.close(entry.pending);
-      entry.pending = state.positions.open(olderOf(watermarks.get(state.scope) ?? null, state.progress), entry.pending.at);
+      entry.pending = state.positions.open(reached(watermarks.get(state.scope), state.progress), entry.pending.at);
     }
     for (const state of this.#scopes.values()) {
       const { progress } = state;
@@ -198,7 +204,7 @@ export class ObjectCache implements CacheReader {
         if (entry.mark !== STRANGER || entry.gone || this.scopeOf(key) !== state || progress === null) continue;
         if (compareRevisions(entry.revision, progress) > 0) continue;
         // It went at some time behind the watermark, and a restart must see it go again.
-        entry.pending ??= state.positions.open(olderOf(watermarks.get(state.scope) ?? null, progress), now);
+        entry.pending ??= state.positions.open(reached(watermarks.get(state.scope), progress), now);
         absent.push(key);
       }
       this.#drop(state, absent, now, fence);
@@ -235,6 +241,8 @@ export class ObjectCache implements CacheReader {
     entry.settled = null;
     entry.refused = true;
     if (entry.storedUid !== entry.uid) entry.maybeUids = [entry.uid];
+    // Nothing but this may tell that the history went back since.
+    noteNewest(state, row);
   }
 
   /** A person, or a new start, wants a refused key tried again: now dirty. False when it is not refused. */
@@ -671,8 +679,8 @@ function noteNewest(state: ScopeState, row: IndexRow): void {
   if (state.newestLoaded === null || compareRevisions(row.revision, state.newestLoaded.revision) > 0) state.newestLoaded = row;
 }
 
-function olderOf(a: Revision | null, b: Revision | null): Revision | null {
-  return a === null || b === null ? null : compareRevisions(a, b) < 0 ? a : b;
+function reached(watermark: Revision | undefined, delivered: Revision | null): Revision | null {
+  return watermark === undefined || delivered === null || compareRevisions(watermark, delivered) > 0 ? null : watermark;
 }
 
 /** Whether the entry is in the state that was taken; revisions of two histories may be equal, uids are not. */

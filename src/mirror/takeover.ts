@@ -58,10 +58,11 @@ export class Standby {
   }
 
   /**
-   * Meets every row that the former leader stored; storage is open for this process, so no other writes any more. Returns the keys that are now dirty, or
-   * null when the cache cannot be gone on with: then the kind has to begin like after a restart. Throws as storage does; may be called again.
+   * Meets every row that the former leader stored; storage is open for this process, so no other writes any more. Returns the keys that are now dirty, and
+   * whether rows show that the history of the cluster went back; or null when the cache cannot be gone on with: then the kind has to begin like after a
+   * restart. Throws as storage does; may be called again.
    */
-  async takeOver(): Promise<readonly ObjectKey[] | null> {
+  async takeOver(): Promise<{ readonly dirty: readonly ObjectKey[]; readonly hasGoneBack: boolean } | null> {
     const { kind, cache, parked, held, storage, clock } = this.#parts;
     const records = new Map((await storage.scopes()).filter((record) => record.kind === kind).map((record) => [record.scope, record]));
     const watermarks = new Map<Scope, Revision>();
@@ -70,7 +71,10 @@ export class Standby {
       if (watermark === null) return null;
       watermarks.set(state.scope, watermark);
     }
-    for await (const rows of storage.index(kind, '')) for (const row of rows) cache.meet(row);
+    let hasGoneBack = false;
+    for await (const rows of storage.index(kind, '')) {
+      for (const row of rows) if (!cache.meet(row)) hasGoneBack = true;
+    }
     const refused = (await storage.parked()).filter((row) => row.kind === kind);
     // From here on in one go: a list that has begun meanwhile would be taken for what was delivered.
     if (!cache.scopes.every((state) => this.#isCurrent(state))) return null;
@@ -80,7 +84,7 @@ export class Standby {
     }
     let dirty: readonly ObjectKey[] = [];
     held.guard(FOUND_AT_TAKEOVER, (fence) => (dirty = cache.takenOver(watermarks, clock.now(), fence)));
-    return dirty;
+    return { dirty, hasGoneBack };
   }
 
   /** The revision up to which every change is durable; null when the rows are not of this plan and cluster, or not all of them, or the cache is not. */

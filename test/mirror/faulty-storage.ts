@@ -1,7 +1,9 @@
 import type { Clock } from '../../src/kit/clock.ts';
+import { EpochError } from '../../src/model/errors.ts';
 import type { Outcome } from '../../src/model/outcome.ts';
 import { compareRevisions } from '../../src/model/revision.ts';
-import type { ScopeRecord, Write } from '../../src/storage/storage.ts';
+import { aroundStorage } from '../../src/storage/around.ts';
+import type { ScopeRecord, Storage, Write } from '../../src/storage/storage.ts';
 import { ModelStorage } from '../support/model-storage.ts';
 
 /** The model of storage, made late and doubtful by a test, which also keeps the books that the promises are checked against. */
@@ -22,11 +24,20 @@ export class FaultyStorage extends ModelStorage {
     this.#clock = clock;
   }
 
-  override async write(writes: readonly Write[], scopes: readonly ScopeRecord[]): Promise<readonly Outcome[]> {
+  /** Of the writer that may write. */
+  epoch = 0;
+
+  /** The storage as one writer has it: its epoch is looked at when a batch is committed. */
+  of(epoch: number): Storage {
+    return aroundStorage(this, (writes, scopes) => this.write(writes, scopes, epoch));
+  }
+
+  override async write(writes: readonly Write[], scopes: readonly ScopeRecord[], epoch = this.epoch): Promise<readonly Outcome[]> {
     const delayMs = this.delayMs();
     if (delayMs > 0) await this.#clock.sleep(delayMs);
     const bug = this.bug();
     if (bug !== null) throw bug;
+    if (epoch < this.epoch) throw new EpochError(`epoch ${this.epoch} writes, and this writer has epoch ${epoch}`, this.epoch);
     // As an engine keeps them: a record a scope, and a retired one goes.
     const kept = new Map(this.records.map((record) => [record.scope, record]));
     for (const record of scopes) {

@@ -7,6 +7,7 @@ import type { ObjectKey } from '../../src/model/key.ts';
 import type { Kind } from '../../src/model/kind.ts';
 import { KindMirror } from '../../src/mirror/kind-mirror.ts';
 import type { KindMirrorOptions } from '../../src/mirror/kind-mirror-options.ts';
+import { Tenure } from '../../src/mirror/tenure.ts';
 import type { HistoryMark } from '../../src/mirror/history-guard.ts';
 import { KindMetrics } from '../../src/mirror/metrics.ts';
 import { ManualClock, settled } from '../support/manual-clock.ts';
@@ -56,8 +57,12 @@ export class MirrorWorld {
   readonly random: Random;
   readonly cluster: ScriptedCluster;
   readonly storage: FaultyStorage;
-  readonly pool: SlabPool;
+  pool: SlabPool;
   mirror: KindMirror;
+  /** A second process, which looks on. */
+  standby: { readonly mirror: KindMirror; readonly tenure: Tenure; readonly pool: SlabPool } | null = null;
+  /** How often a standby went on from what it had seen, and how often it had to begin anew. */
+  readonly takeovers = { warm: 0, cold: 0 };
   identity = IDENTITY;
   /** How long an answer to a get or a page is under way, after it was made. */
   answerMs: () => number = () => 0;
@@ -88,8 +93,9 @@ export class MirrorWorld {
     this.mirror = this.#create();
   }
 
-  #create(): KindMirror {
-    const { clock, random, storage, pool } = this;
+  #create(more: Partial<KindMirrorOptions> = {}): KindMirror {
+    const { clock, random, pool } = this;
+    const storage = this.storage.of(this.storage.epoch);
     return new KindMirror({
       cluster: this.api,
       storage,
@@ -104,7 +110,45 @@ export class MirrorWorld {
       metrics: new KindMetrics(),
       firstList: 'paged',
       ...this.#changes,
+      ...more,
     });
+  }
+
+  /** Starts a second process that stands by, unless there is one. */
+  async standBy(): Promise<void> {
+    if (this.standby !== null) return;
+    const tenure = new Tenure('undecided');
+    tenure.standBy();
+    const pool = new SlabPool(this.pool.limitBytes);
+    // It may learn of things later than the one that writes them.
+    const cluster = this.#slowed(() => (this.random.next() < 0.3 ? Math.floor(this.random.next() * 3_000) : 0));
+    const storage = this.storage.of(this.storage.epoch + 1);
+    this.standby = { mirror: this.#create({ tenure, pool, cluster, storage, history: this.look() }), tenure, pool };
+    await this.standby.mirror.start();
+    await settled();
+  }
+
+  /** The first process is gone, with or without an orderly end, and the second one leads. */
+  async takeOver(how: 'crash' | 'orderly'): Promise<void> {
+    if (this.standby === null) return;
+    const { mirror, tenure, pool } = this.standby;
+    this.standby = null;
+    const hurry = new AbortController();
+    if (how === 'crash') {
+      hurry.abort();
+      this.storage.epoch++;
+    }
+    await this.stop(hurry.signal);
+    if (how === 'orderly') this.storage.epoch++;
+    this.pool = pool;
+    this.mirror = mirror;
+    tenure.begin();
+    if (await mirror.takeOver()) this.takeovers.warm++;
+    else {
+      this.takeovers.cold++;
+      await this.restart({ history: this.look() });
+    }
+    await settled();
   }
 
   async start(): Promise<void> {
@@ -127,7 +171,9 @@ export class MirrorWorld {
 
   async stop(hurry: AbortSignal = new AbortController().signal): Promise<void> {
     let isOver = false;
-    const stopping = this.mirror.stop(hurry).finally(() => {
+    const standby = this.standby?.mirror.stop(hurry);
+    this.standby = null;
+    const stopping = Promise.all([this.mirror.stop(hurry), standby]).finally(() => {
       isOver = true;
     });
     for (let turn = 0; !isOver && turn < 200; turn++) await this.clock.advanceAsync(1_000);
@@ -148,7 +194,7 @@ export class MirrorWorld {
   }
 
   /** Answers are made when asked for and arrive later; so what they say may be over by then. */
-  #slowed(): Cluster {
+  #slowed(watchMs = (): number => this.watchMs()): Cluster {
     const { cluster, clock } = this;
     const later = async (signal: AbortSignal): Promise<void> => {
       const ms = this.answerMs();
@@ -163,7 +209,7 @@ export class MirrorWorld {
       watch: async (kind, scope, query, sink, onOpen, signal) => {
         let lastAt = clock.now();
         const slowly = (chunk: Uint8Array): void => {
-          const at = Math.max(lastAt, clock.now() + this.watchMs());
+          const at = Math.max(lastAt, clock.now() + watchMs());
           if (at <= clock.now()) return sink(chunk);
           lastAt = at;
           const bytes = Uint8Array.from(chunk);
