@@ -38,7 +38,7 @@ export const FLAT = 0.2;
 const SHORTEST_MS = 1;
 const FOLDINGS = ['folding', 'folding-batches', 'folding-defaults'];
 /** Whether a change comes just before or just after its object is taken is chance where time is real. */
-const CHANCE = 0.01;
+const CHANCE = 0.05;
 /** What a timer or a commit may take longer on a machine that is busy, once. */
 const HELD_UP_MS = 50;
 
