@@ -133,7 +133,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'mirror/resume.ts',
     find: 'compareRevisions(copied, newest) > 0',
     replace: 'false',
-    seeds: 200,
+    seeds: 300,
   },
   {
     name: 'a warm restart ignores that the rules have changed',

@@ -64,7 +64,7 @@ export const WEAKNESSES: readonly Weakness[] = [
   { number: 31, weakness: 'paths and queries are not escaped', shownIn: ['storage/bcs/documents.test.ts'] },
   { number: 32, weakness: 'custom resources bypass filters, masks and selectors', shownIn: [WEAKNESSES_NET] },
   { number: 33, weakness: 'changes of CRDs are ignored', shownIn: [WEAKNESSES_NET] },
-  { number: 34, weakness: 'the workload that a Pod names is never refreshed', shownIn: [WEAKNESSES_NET] },
+  { number: 34, weakness: 'the workload that a Pod names is never refreshed', shownIn: [WEAKNESSES_NET, 'storage/bcs/workloads.net.test.ts'] },
   { number: 35, weakness: 'nothing tells how fresh the copy is, or which object was dropped', shownIn: [WEAKNESSES_NET] },
   { number: 36, weakness: 'the configuration is not validated, and a port in use ends it with 0', shownIn: [PROGRAM, 'config/storage-url.test.ts'] },
 ];
