@@ -19,6 +19,8 @@ export class Replicas {
   /** Milliseconds from the end of each leader until the next one had written. */
   readonly takeovers: number[] = [];
   readonly gaps: number[] = [];
+  /** Leaders that were frozen in the middle of a transaction. */
+  insideTransactions = 0;
 
   constructor(options: MirrorOptions) {
     this.#options = options;
@@ -61,15 +63,39 @@ export class Replicas {
     return leader;
   }
 
-  /** The longest time between two writes around the change of the leader to `epoch`, by the rows and the change log of the file. */
-  gapBefore(epoch: number): number {
+  /**
+   * Freezes the leader until the standby leads, and returns it, still frozen. One that was frozen in the middle of a transaction keeps the lock of SQLite: then the standby
+   * says that it waits for that, and the leader is woken for it.
+   */
+  async freezeLeader(withinMs: number): Promise<MirrorProcess> {
+    const { leader, standby } = this;
+    const since = systemClock.now();
+    leader.child.signal('SIGSTOP');
+    let isInside = false;
+    const waits = standby.child.printed(/storage cannot be opened yet/, { on: 'stderr', withinMs }).then(
+      () => {
+        isInside = true;
+        leader.child.signal('SIGCONT');
+      },
+      () => {},
+    );
+    await this.takenOver(since, withinMs + 5_000);
+    if (isInside) {
+      this.insideTransactions++;
+      this.takeovers.pop();
+      await waits;
+    }
+    return leader;
+  }
+
+  /** The time without a write around the change of the leader to `epoch`, by the rows of the file. There was something to write from `sinceWallMs` on. */
+  gapBefore(epoch: number, sinceWallMs: number): number {
     using copy = new Copy(this.#options.database);
     const [found] = copy.all(
       `SELECT (SELECT max(written_at) FROM objects WHERE epoch < ?1) AS last, (SELECT min(written_at) FROM objects WHERE epoch = ?1) AS first`,
       String(epoch),
     );
-    const [first, last] = [Number(found?.['first'] ?? 0), Number(found?.['last'] ?? 0)];
-    return first - last;
+    return Number(found?.['first']) - Math.max(sinceWallMs, Number(found?.['last'] ?? 0));
   }
 
   /** Rows of an epoch below `epoch` that were written after `wallMs`. */
