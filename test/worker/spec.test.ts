@@ -18,7 +18,7 @@ function section(page: string, from: string, to: string): string {
 const titles = ROOMS.flatMap((room) =>
   readdirSync(new URL(`../${room}`, import.meta.url))
     .filter((name) => name.endsWith('.test.ts'))
-    .flatMap((name) => read(`test/${room}/${name}`).match(/(?:test|describe)\(\s*['"`].*/g) ?? []),
+    .flatMap((name) => read(`test/${room}/${name}`).match(/(?:test|describe)(?:\.each\(\w*\))?\(\s*['"`].*/g) ?? []),
 ).join('\n');
 
 const PAGES = ['src/cache/SPEC.md', 'src/worker/SPEC.md'];
