@@ -1,3 +1,4 @@
+import Bottleneck from 'bottleneck';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { BottleneckLimit } from '../../src/limit/bottleneck-limit.ts';
 
@@ -87,6 +88,24 @@ test('0 pauses without rejecting, a new rate applies to those who wait, null let
   limit.update(null);
   await vi.advanceTimersByTimeAsync(0);
   expect(seen.granted).toBe(100);
+});
+
+test('callers that come one after another share leases of 10 ms, and the rate holds all the same', async () => {
+  const leases = vi.spyOn(Bottleneck.prototype, 'schedule');
+  const limit = new BottleneckLimit(10_000);
+  let granted = 0;
+  const calling = (async () => {
+    while (granted < 20_000) {
+      await limit.acquire(1, 'live', never);
+      granted++;
+    }
+  })();
+  await vi.advanceTimersByTimeAsync(200);
+  expect(granted).toBeLessThanOrEqual(10_000 + 100);
+  await vi.advanceTimersByTimeAsync(2_000);
+  await calling;
+  expect(granted).toBe(20_000);
+  expect(leases.mock.calls.length).toBeLessThanOrEqual(20_000 / 100);
 });
 
 test('a rate below one a second is kept', async () => {
