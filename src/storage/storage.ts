@@ -26,6 +26,8 @@ export interface Put {
    * revisions before and after cannot be compared, or the audit found the row damaged. The guard of the epoch stays.
    */
   readonly force?: boolean | undefined;
+  /** It is part of a first list: within a budget, live changes go before it. */
+  readonly isInitial?: boolean | undefined;
 }
 
 /**

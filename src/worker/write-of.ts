@@ -26,6 +26,7 @@ export function putOf(kind: Kind, taken: Taken, body: NonNullable<Taken['body']>
     isChecked: body.isChecked,
     rewrite: taken.rewrite || workload !== null,
     force: taken.regressed,
+    isInitial: taken.position?.before === null,
   };
 }
 

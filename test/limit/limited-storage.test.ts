@@ -27,6 +27,27 @@ test('a batch costs as many permits as it has rows, and a record alone costs non
   expect(asked).toEqual([3]);
 });
 
+test('a batch of a first list comes after live changes, of whatever kind, also when it asked first', async () => {
+  const inner = new ModelStorage();
+  const order: string[] = [];
+  const lines = { live: [] as (() => void)[], background: [] as (() => void)[] };
+  const rate: RateLimit = { acquire: (_permits, priority) => new Promise((resolve) => lines[priority].push(resolve)), update() {} };
+  const storage = limitedStorage(inner, new Semaphore(1), rate);
+  const write = (name: string, writes: readonly Write[]) => storage.write(writes, []).then(() => void order.push(name));
+  const initial = puts(2).map((put) => ({ ...put, isInitial: true }));
+  const writing = [
+    write('first list', initial),
+    write('live', puts(1)),
+    write('with a live change in it', [...initial, ...puts(1)]),
+    write('delete', [{ type: 'delete', kind: pods, key: objectKey('ns', 'gone'), uid: 'u', revision: '1' }]),
+  ];
+  expect([lines.live.length, lines.background.length]).toEqual([3, 1]);
+  // What waits for its rate keeps no slot from others.
+  for (const grant of [...lines.live, ...lines.background]) grant();
+  await Promise.all(writing);
+  expect(order).toEqual(['live', 'with a live change in it', 'delete', 'first list']);
+});
+
 test('no more batches are under way than there are slots, and more slots let waiting ones start at once', async () => {
   const inner = new ModelStorage();
   let open = (): void => {};

@@ -130,6 +130,13 @@ describe('what is written', () => {
     expect(putOf(PODS, { ...taken, rewrite: true, regressed: true }, body, null)).toMatchObject({ rewrite: true, force: true });
   });
 
+  test.each([
+    ['seen before the first list was complete, is part of it', null, true],
+    ['seen later, is a live change', '5', false],
+  ])('what was %s', (_, before, isInitial) => {
+    expect(putOf(PODS, { ...taken, position: { before, at: 0 } }, body, null).isInitial).toBe(isInitial);
+  });
+
   test('is a delete of what the row holds, without a revision when none can be compared', () => {
     expect(deleteOf(PODS, taken, undefined)).toMatchObject({ type: 'delete', uid: 'u', revision: '7' });
     expect(deleteOf(PODS, { ...taken, regressed: true }, 'other')).toMatchObject({ uid: 'other', revision: null });
