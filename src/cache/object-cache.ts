@@ -99,6 +99,10 @@ export class ObjectCache implements CacheReader {
    * `rewrite` says that what is stored of objects has changed (a mask, the version of the kind): the next sight of it is written at the same revision, too.
    */
   load(row: IndexRow, rewrite: 'rewrite' | 'keep'): void {
+    this.#load(row, rewrite);
+  }
+
+  #load(row: IndexRow, rewrite: 'rewrite' | 'keep'): Entry {
     const entry = new Entry(row.uid, row.revision, 0);
     entry.storedUid = row.uid;
     entry.settled = row.revision;
@@ -108,6 +112,7 @@ export class ObjectCache implements CacheReader {
     state.objects++;
     if (entry.rewrite) state.rewrites++;
     noteNewest(state, row);
+    return entry;
   }
 
   /** Standing by: another process writes, so the newest change of a key is what may not be durable. `now` is when it came. */
@@ -115,8 +120,8 @@ export class ObjectCache implements CacheReader {
     const entry = this.#entries.get(key);
     if (entry === undefined || entry.pending === null) return;
     const state = this.scopeOf(key);
-    state.positions.close(entry.pending);
-    entry.pending = state.positions.open(state.complete ? state.progress : null, now);
+    this.#close(state, entry);
+    this.#open(state, entry, now);
   }
 
   /**
@@ -151,9 +156,7 @@ export class ObjectCache implements CacheReader {
     const known = this.#entries.get(row.key);
     const verdict = state === this.#outside || state.progress === null ? 'stranger' : meeting(row, known, state.progress);
     if (known === undefined) {
-      this.load(row, 'keep');
-      const loaded = this.#entries.get(row.key);
-      if (loaded !== undefined) loaded.mark = STRANGER;
+      this.#load(row, 'keep').mark = STRANGER;
       return true;
     }
     const isNews = verdict === 'foreign' && !known.regressed;
@@ -171,8 +174,7 @@ export class ObjectCache implements CacheReader {
     if (verdict !== 'same' && verdict !== 'ahead') return !isNews;
     known.settled = row.revision;
     this.letGo(row.key);
-    if (known.pending !== null) state.positions.close(known.pending);
-    known.pending = null;
+    this.#close(state, known);
     return true;
   }
 
@@ -251,7 +253,7 @@ export class ObjectCache implements CacheReader {
     if (entry === undefined || !entry.refused) return false;
     const state = this.scopeOf(key);
     entry.refused = false;
-    entry.pending ??= state.positions.open(state.complete ? state.progress : null, now);
+    this.#open(state, entry, now);
     return true;
   }
 
@@ -263,7 +265,7 @@ export class ObjectCache implements CacheReader {
     entry.settled = null;
     entry.regressed = true;
     entry.contested = false;
-    entry.pending ??= state.positions.open(state.complete ? state.progress : null, now);
+    this.#open(state, entry, now);
     return true;
   }
 
@@ -273,7 +275,7 @@ export class ObjectCache implements CacheReader {
     if (entry === undefined || entry.gone || entry.refused || entry.contested) return false;
     const state = this.scopeOf(key);
     entry.settled = null;
-    entry.pending ??= state.positions.open(state.complete ? state.progress : null, now);
+    this.#open(state, entry, now);
     return true;
   }
 
@@ -373,7 +375,7 @@ export class ObjectCache implements CacheReader {
     entry.contested = false;
     entry.body?.release();
     entry.body = body();
-    entry.pending ??= state.positions.open(state.complete ? state.progress : null, now);
+    this.#open(state, entry, now);
     return verdict;
   }
 
@@ -549,8 +551,7 @@ export class ObjectCache implements CacheReader {
     entry.settled = entry.revision;
     if (entry.rewrite) state.rewrites--;
     entry.rewrite = false;
-    if (entry.pending !== null) state.positions.close(entry.pending);
-    entry.pending = null;
+    this.#close(state, entry);
   }
 
   /**
@@ -564,8 +565,7 @@ export class ObjectCache implements CacheReader {
     if (entry === undefined || !isStill(entry, taken)) return 'changed';
     entry.body?.release();
     entry.body = null;
-    if (entry.pending !== null) state.positions.close(entry.pending);
-    entry.pending = null;
+    this.#close(state, entry);
     entry.refused = true;
     return 'parked';
   }
@@ -651,6 +651,17 @@ export class ObjectCache implements CacheReader {
     return all;
   }
 
+  /** Dirty from now on, unless it was before: then as of that. */
+  #open(state: ScopeState, entry: Entry, now: number): void {
+    entry.pending ??= state.positions.open(state.complete ? state.progress : null, now);
+  }
+
+  /** Dirty no more. */
+  #close(state: ScopeState, entry: Entry): void {
+    if (entry.pending !== null) state.positions.close(entry.pending);
+    entry.pending = null;
+  }
+
   #hold(state: ScopeState, entry: Entry): void {
     entry.held = true;
     state.held++;
@@ -670,7 +681,7 @@ export class ObjectCache implements CacheReader {
     entry.contested = false;
     entry.body?.release();
     entry.body = null;
-    entry.pending ??= state.positions.open(state.complete ? state.progress : null, now);
+    this.#open(state, entry, now);
     state.objects--;
   }
 }
