@@ -1,4 +1,4 @@
-import type { Kind, KindId } from '../model/kind.ts';
+import { type Kind, type KindId, splitKindId } from '../model/kind.ts';
 import { OFF_BY_DEFAULT } from './defaults.ts';
 import { isPattern } from './glob.ts';
 import type { KindPlan } from './plan.ts';
@@ -120,13 +120,13 @@ function isId(text: string): boolean {
 }
 
 function mirrorRules(plans: readonly { readonly id: KindId }[]): readonly PolicyRule[] {
-  const groups = Map.groupBy(plans, ({ id }) => groupOf(id));
+  const groups = Map.groupBy(plans, ({ id }) => splitKindId(id).group);
   return [...groups]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([group, members]) => ({
       comment: group === '' ? 'Mirrored: the core group.' : `Mirrored: ${group}.`,
       group,
-      resources: members.map(({ id }) => resourceOf(id)).sort(),
+      resources: members.map(({ id }) => splitKindId(id).resource).sort(),
       verbs: READ,
     }));
 }
@@ -186,14 +186,4 @@ function role(options: {
     );
   }
   return `${lines.join('\n')}\n`;
-}
-
-function groupOf(id: KindId): string {
-  const dot = id.indexOf('.');
-  return dot === -1 ? '' : id.slice(dot + 1);
-}
-
-function resourceOf(id: KindId): string {
-  const dot = id.indexOf('.');
-  return dot === -1 ? id : id.slice(0, dot);
 }

@@ -6,7 +6,7 @@ import type { Logger } from '../kit/log.ts';
 import { within } from '../kit/within.ts';
 import { ApiError, messageOf } from '../model/errors.ts';
 import { objectKey, type ObjectKey } from '../model/key.ts';
-import { apiVersionOf, type Kind, kindId } from '../model/kind.ts';
+import { apiVersionOf, groupOf, type Kind, kindId } from '../model/kind.ts';
 import type { RawObject } from '../model/raw-object.ts';
 import type { Link, Missing } from '../transform/owners.ts';
 import { scanObject } from './scan-object.ts';
@@ -285,6 +285,6 @@ function keyOf(kind: Kind, { ref, namespace }: Missing): ObjectKey {
 
 /** `ReplicaSet.apps`: the version says nothing. */
 function groupKind({ ref: { apiVersion, kind } }: Missing): string {
-  const slash = apiVersion.indexOf('/');
-  return slash === -1 ? kind : `${kind}.${apiVersion.slice(0, slash)}`;
+  const group = groupOf(apiVersion);
+  return group === '' ? kind : `${kind}.${group}`;
 }

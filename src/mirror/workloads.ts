@@ -6,7 +6,7 @@ import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import { messageOf } from '../model/errors.ts';
 import type { ObjectKey } from '../model/key.ts';
-import { type Kind, type KindId, kindId } from '../model/kind.ts';
+import { groupOf, type Kind, type KindId, kindId } from '../model/kind.ts';
 import type { Owner } from '../model/owner.ts';
 import type { RawObject } from '../model/raw-object.ts';
 import { BACKGROUND, type WorkQueue } from '../queue/queue.ts';
@@ -284,9 +284,4 @@ function hidesOwners({ mask, remove }: Pick<KindPlan, 'mask' | 'remove'>): boole
     if (first?.type !== 'field') return true;
     return first.name === 'metadata' && (second?.type !== 'field' || second.name === 'ownerReferences');
   });
-}
-
-function groupOf(apiVersion: string): string {
-  const slash = apiVersion.indexOf('/');
-  return slash === -1 ? '' : apiVersion.slice(0, slash);
 }

@@ -31,5 +31,11 @@ export function apiVersionOf(kind: Pick<Kind, 'group' | 'version'>): string {
   return kind.group === '' ? kind.version : `${kind.group}/${kind.version}`;
 }
 
+/** `apps` of `apps/v1`, `''` of `v1`. */
+export function groupOf(apiVersion: string): string {
+  const slash = apiVersion.indexOf('/');
+  return slash === -1 ? '' : apiVersion.slice(0, slash);
+}
+
 /** The part of a kind that one reflector follows: `''` is all namespaces (or a cluster-scoped kind), else one namespace. */
 export type Scope = string;

@@ -1,3 +1,5 @@
+import { groupOf } from '../../model/kind.ts';
+
 /**
  * Kinds of Kubernetes itself by group, to leave out patterns that can match nothing (`batch/v1/Pod`). Only for groups that no CRD can have;
  * a Kind that stands nowhere here may be in any group.
@@ -30,12 +32,6 @@ const OTHER_GROUPS = [
   ...['authentication.k8s.io', 'authorization.k8s.io', 'certificates.k8s.io', 'flowcontrol.apiserver.k8s.io', 'internal.apiserver.k8s.io'],
   ...['resource.k8s.io', 'storagemigration.k8s.io'],
 ];
-
-/** `apps` of `apps/v1`, `''` of `v1`. */
-export function groupOf(groupVersion: string): string {
-  const slash = groupVersion.indexOf('/');
-  return slash === -1 ? '' : groupVersion.slice(0, slash);
-}
 
 /** Whether the group belongs to Kubernetes itself: a CRD's group has a dot and is none of these. */
 export function isBuiltInGroup(group: string): boolean {

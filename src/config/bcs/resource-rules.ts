@@ -1,7 +1,8 @@
 import { messageOf } from '../../model/errors.ts';
 import { parseLabelSelector } from '../../read/selectors.ts';
 import { parsePath, protectedPart } from '../../transform/paths.ts';
-import { groupOf, isBuiltInGroup } from './known-kinds.ts';
+import { groupOf } from '../../model/kind.ts';
+import { isBuiltInGroup } from './known-kinds.ts';
 import { maskerPaths } from './masker-path.ts';
 import { listed, type Note, quoted } from './note.ts';
 import type { OldConfig, OldFilter } from './old-files.ts';

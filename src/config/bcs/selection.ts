@@ -1,4 +1,5 @@
-import { isBuiltInGroup, groupOf, mayHave } from './known-kinds.ts';
+import { groupOf } from '../../model/kind.ts';
+import { isBuiltInGroup, mayHave } from './known-kinds.ts';
 import type { OldFilter } from './old-files.ts';
 
 /** What the filter file lets through of one group and version. */
