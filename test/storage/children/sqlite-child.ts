@@ -32,12 +32,14 @@ if (mode === 'open-as-nobody') {
     chmodSync(path, 0o444);
   }
 }
+// Before anybody is told that it is open: who freezes it at once must not wake it for nobody.
+const woken = mode === 'elected' ? new Promise((resolve) => process.once('SIGCONT', resolve)) : null;
 try {
   await storage.open(mode === 'elected' ? { epoch: 1, holder: 'child' } : undefined);
   process.stdout.write('open\n');
   if (mode === 'elected') {
     process.stdin.resume().on('end', () => systemClock.after(60_000, () => {}));
-    await new Promise((resolve) => process.once('SIGCONT', resolve));
+    await woken;
     await storage.write([put('a/x', '9')], [scope('9')]);
     process.stdout.write('written\n');
   }
