@@ -37,7 +37,7 @@ export interface KindMirrorOptions {
   readonly onChange?: () => void;
   /** The top workloads of all kinds. Absent for a kind that is alone. */
   readonly workloads?: Workloads;
-  /** A watch was opened again after an end or a failure. */
+  /** The API server accepts again: a watch after an end or a failure, or a list after a failure. */
   readonly onReconnect?: () => void;
 }
 

@@ -9,11 +9,9 @@ import type { Logger } from '../kit/log.ts';
 import { onAbort, untilAborted } from '../kit/within.ts';
 import { messageOf } from '../model/errors.ts';
 import { apiVersionOf, kindId, type Kind, type Scope } from '../model/kind.ts';
-import type { Revision } from '../model/revision.ts';
 import { BACKGROUND, LIVE } from '../queue/queue.ts';
 import { createWorkQueue, type ObservedQueue } from '../queue/work-queue.ts';
 import type { ReflectorStatus } from '../reflector/reflector.ts';
-import { createReflector, type Reflector } from '../reflector/shell.ts';
 import type { ScopeRecord } from '../storage/storage.ts';
 import { createTransform } from '../transform/transform.ts';
 import { StorageGate } from '../worker/gate.ts';
@@ -27,6 +25,7 @@ import { HeldDeletions } from './held.ts';
 import { rowsAsOf } from './lag.ts';
 import type { KindMirrorOptions, StopOptions } from './kind-mirror-options.ts';
 import { isAheadOfItsObject } from './newest-row.ts';
+import { Reflectors } from './reflectors.ts';
 import { beginningOf, rulesOf } from './resume.ts';
 import { scanObject } from './scan-object.ts';
 import { ScopeStatuses } from './scope-statuses.ts';
@@ -56,7 +55,7 @@ export class KindMirror {
   readonly #refill: Refill;
   readonly #secondLook: SecondLook;
   readonly #workloads: KindWorkloads | null;
-  readonly #reflectors = new Map<Scope, Reflector>();
+  readonly #reflectors: Reflectors;
   readonly #delivery: Delivery;
   readonly #statuses = new ScopeStatuses();
   /** Null once this process writes. */
@@ -82,6 +81,7 @@ export class KindMirror {
     const writeTimes = new WriteTimes();
     this.held = new HeldDeletions({ kind: this.id, cache: this.cache, queue: this.queue, rule: options.fence, clock, log: this.#log });
     const common = { kind: this.kind, cache: this.cache, queue: this.queue, clock, log: this.#log };
+    this.#reflectors = new Reflectors({ ...options, cache: this.cache, log: this.#log });
     if (options.tenure?.isLeading === false) {
       const more = { parked: this.parked, held: this.held, storage, status: this.#statuses.shown, origin: () => this.#origin };
       this.#standby = new Standby({ ...common, ...more, kind: this.id, onForgotten: (key) => this.#workloads?.gone(key) });
@@ -115,7 +115,9 @@ export class KindMirror {
       onStatus: ({ scope }, status) => {
         if (this.#statuses.note(scope, status) === 'reconnected') options.onReconnect?.();
       },
-      onListing: ({ scope }) => this.#statuses.accepted(scope),
+      onListing: ({ scope }) => {
+        if (this.#statuses.accepted(scope) === 'reconnected') options.onReconnect?.();
+      },
     });
     this.#gate = options.gate ?? new StorageGate({ clock, random, log: this.#log });
     this.#workers = new WorkerPool({
@@ -163,7 +165,7 @@ export class KindMirror {
     for (const key of taken.dirty) this.queue.add(key, LIVE);
     if (taken.hasGoneBack) this.relist(this.#origin.identity);
     await this.#write();
-    this.#spawn(listUnheard(this.cache, this.#options.clock, this.#ending.signal, (scope) => this.#reflectors.get(scope)?.resync('audit')));
+    this.#spawn(listUnheard(this.cache, this.#options.clock, this.#ending.signal, (scope) => this.#reflectors.resync(scope, 'audit')));
     return true;
   }
 
@@ -190,8 +192,7 @@ export class KindMirror {
         ? LISTS_FIRST
         : beginningOf(record, this.#origin, history.revision, state.newestLoaded?.revision ?? null);
     const beginning = 'from' in wished && (await this.#hasGoneBack(state)) ? HISTORY_WENT_BACK : wished;
-    const reflector = this.#createReflector(scope, 'from' in beginning ? beginning.from : null);
-    this.#reflectors.set(scope, reflector);
+    const reflector = this.#reflectors.create(scope, 'from' in beginning ? beginning.from : null, this.#delivery);
     this.#hasResumed ||= 'from' in beginning;
     if ('from' in beginning) state.resume({ watermark: beginning.from, listedAt: record?.listedAt ?? null, heardAt: record?.heardAt ?? null });
     else this.#log[beginning.list === 'regressed' ? 'warn' : 'debug']('a scope begins with a list', { scope, reason: beginning.why });
@@ -203,7 +204,12 @@ export class KindMirror {
   relist(identity: string | null): void {
     this.#origin = { ...this.#origin, identity };
     this.#wentBack = true;
-    for (const reflector of this.#reflectors.values()) reflector.resync('regressed');
+    this.#reflectors.resyncAll('regressed');
+  }
+
+  /** The API server answered another kind: whoever waits because it was away asks again. */
+  reached(): void {
+    this.#reflectors.reached();
   }
 
   /** Applies what can change without a new list. */
@@ -285,7 +291,7 @@ export class KindMirror {
   audited(relist: () => void): AuditedKind {
     const { plan, clock } = this.#options;
     const parts = { plan, clock, relist, cache: this.cache, queue: this.queue, held: this.held, delivery: this.#delivery, status: this.#statuses.shown };
-    return auditedKind({ ...parts, ending: this.#ending.signal, resync: (scope) => this.#reflectors.get(scope)?.resync('audit') });
+    return auditedKind({ ...parts, ending: this.#ending.signal, resync: (scope) => this.#reflectors.resync(scope, 'audit') });
   }
 
   get workers(): number {
@@ -309,22 +315,6 @@ export class KindMirror {
     const parts = { ...this.#options, kind: this.kind, log: this.#log, signal: this.#ending.signal };
     const isAhead = newestLoaded !== null && (await isAheadOfItsObject(newestLoaded, parts));
     return isAhead || this.#wentBack;
-  }
-
-  #createReflector(scope: Scope, resumeFrom: Revision | null): Reflector {
-    const { cluster, clock, random, plan, firstList } = this.#options;
-    return createReflector({
-      kind: this.kind,
-      scope,
-      cluster,
-      sink: this.#delivery.sink(this.cache.scope(scope), (reason) => this.#reflectors.get(scope)?.resync(reason)),
-      clock,
-      random,
-      log: this.#log,
-      selectors: selectorsOf(plan),
-      resumeFrom,
-      options: { firstList },
-    });
   }
 
   /** Scope records for the next batch. They count the batch's own keys as not yet durable: a record may lag, never lead. */

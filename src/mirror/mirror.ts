@@ -280,7 +280,11 @@ export class Mirror {
       firstList: this.#config.reflector.firstList,
       listsFirst: this.#options.listsFirst,
       workloads: this.#workloads,
-      onReconnect: () => this.#guard.reconnected(),
+      // What one kind hears of the API server is news to all that wait for it.
+      onReconnect: () => {
+        this.#guard.reconnected();
+        for (const mirror of this.#mirrors()) mirror.reached();
+      },
       ...(TELL_KINDS.has(plan.id) ? { onChange: () => this.#askAgain(DISCOVER_AFTER_CHANGE_MS) } : {}),
     });
   }

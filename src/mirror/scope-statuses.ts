@@ -27,9 +27,11 @@ export class ScopeStatuses {
     return status.at === 'watching' && status.connected && before?.at !== 'listing' ? 'reconnected' : null;
   }
 
-  /** The server has begun to answer a list. */
-  accepted(scope: Scope): void {
+  /** The server has begun to answer a list. Returns whether the scope had waited for that. */
+  accepted(scope: Scope): 'reconnected' | null {
     const trial = this.#trials.get(scope);
-    if (trial !== undefined) this.#shown.set(scope, trial);
+    if (trial === undefined) return null;
+    this.#shown.set(scope, trial);
+    return 'reconnected';
   }
 }

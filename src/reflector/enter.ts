@@ -1,6 +1,6 @@
 import { backoffDelay } from '../kit/backoff.ts';
 import type { Revision } from '../model/revision.ts';
-import { type Failure, httpStatusOf } from './failure.ts';
+import { type Failure, httpStatusOf, isAway, isTransient } from './failure.ts';
 import { type ReflectorOptions, watchSeconds } from './options.ts';
 import type { ListReason } from './reflector.ts';
 import type { Context, Effect, ListPlan, Listing, Memory, Next, Step } from './state.ts';
@@ -11,6 +11,7 @@ export const FRESH_MEMORY: Memory = {
   known: null,
   listed: false,
   failures: 0,
+  isAway: false,
   healthySince: null,
   shortWatches: 0,
   bookmarks: false,
@@ -118,6 +119,7 @@ export function pause(ms: number, next: Next, memory: Memory, context: Context):
 
 /**
  * Backs off after a failure (RF-S16): the delay grows with the failures in a row and starts again after a healthy time.
+ * So it does with the answer that ends an absence of the server, if it is about the request itself (410): what came before was not the server's doing.
  * A Retry-After is a lower bound, spread a little so that its receivers do not come back together.
  */
 export function backOff(
@@ -129,14 +131,15 @@ export function backOff(
   const { options, now, random } = context;
   const { failure, next } = what;
   const isHealthy = memory.healthySince !== null && now - memory.healthySince >= options.healthyMs;
-  const earlier = isHealthy ? 0 : memory.failures;
+  const isBack = memory.isAway && failure.kind === 'answer' && !isTransient(failure);
+  const earlier = isHealthy || isBack ? 0 : memory.failures;
   const grownMs = backoffDelay(options.backoff, earlier, { next: () => random });
   const wishedMs = failure.kind === 'answer' ? Math.min(failure.retryAfterMs ?? 0, options.retryAfterCapMs) : 0;
   const delayMs = Math.max(grownMs, wishedMs * (1 + random / 2));
   const until = now + delayMs;
   const failures = earlier + 1;
   return [
-    { at: 'waiting', memory: { ...memory, failures, healthySince: null }, until, next },
+    { at: 'waiting', memory: { ...memory, failures, isAway: isAway(failure), healthySince: null }, until, next },
     [
       ...before,
       { do: 'note', note: { what: 'failed', during: what.during, failure, delayMs, failures, go: next.go } },

@@ -61,6 +61,15 @@ export function isTooLarge(failure: Failure): boolean {
   return TOO_LARGE_TEXT.test(failure.message) || failure.causes.some((cause) => TOO_LARGE_TEXT.test(cause));
 }
 
+/**
+ * The API server was not there at all: no connection, no sign of life, or a gateway that says so in its place. Whatever else is wrong with one kind, another
+ * kind's answer proves nothing about it; here it proves that all may ask again.
+ */
+export function isAway(failure: Failure): boolean {
+  if (failure.kind === 'answer') return failure.status >= 502 && failure.status <= 504 && failure.retryAfterMs === null && !isTooLarge(failure);
+  return failure.kind === 'network' || failure.kind === 'silent';
+}
+
 export function isThrottled(failure: Failure): boolean {
   return failure.kind === 'answer' && failure.status === 429;
 }

@@ -54,6 +54,7 @@ export const TABLE: Table = {
     failed: ignore,
     ended: ignore,
     wake: ignore,
+    reached: ignore,
   },
   listing: {
     room: (state, _input, context) => listing.room(state, context),
@@ -62,6 +63,7 @@ export const TABLE: Table = {
     pageDone: (state, input, context) => listing.pageDone(state, input, context),
     failed: (state, input, context) => listing.failed(state, input.failure, context),
     wake: (state, _input, context) => listing.wake(state, context),
+    reached: ignore,
     resync: (state, input, context) => listing.resync(state, input.reason, context),
     stop: (state) => stopping(listing.aborting(state)),
     start: ignore,
@@ -79,6 +81,7 @@ export const TABLE: Table = {
     failed: (state, input, context) => streaming.failed(state, input.failure, context, []),
     ended: (state, _input, context) => streaming.ended(state, context),
     wake: (state, _input, context) => streaming.wake(state, context),
+    reached: ignore,
     resync: (state, input, context) => streaming.resync(state, input.reason, context),
     stop: (state) => stopping(listing.aborting(state)),
     start: ignore,
@@ -95,6 +98,7 @@ export const TABLE: Table = {
     failed: (state, input, context) => watching.failed(state, input.failure, context),
     ended: (state, _input, context) => watching.ended(state, context),
     wake: (state, _input, context) => watching.wake(state, context),
+    reached: ignore,
     resync: (state, input, context) => watching.resync(state, input.reason, context),
     stop: () => stopping([]),
     start: ignore,
@@ -116,6 +120,11 @@ export const TABLE: Table = {
           return [{ ...next.listing, memory, heardAt: context.now }, [status, { do: 'awaitRoom' }]];
         }
       }
+    },
+    // Not all at once; and what waits for another reason goes on waiting.
+    reached: (state, _input, context) => {
+      const until = context.now + context.options.reachedJitterMs * context.random;
+      return state.memory.isAway && until < state.until ? [{ ...state, until }, [{ do: 'wakeAt', at: until }]] : [state, []];
     },
     // The wait itself stays: it protects the server, whatever is asked next.
     resync: (state, input, context) => {
@@ -149,6 +158,7 @@ export const TABLE: Table = {
     failed: ignore,
     ended: ignore,
     wake: ignore,
+    reached: ignore,
     resync: ignore,
     stop: ignore,
   },

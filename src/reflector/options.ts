@@ -16,6 +16,8 @@ export interface ReflectorOptions {
   readonly watchMinSeconds: number;
   /** After a clean end the watch is asked again within this time at random: a restarting server ends all watches at once. */
   readonly rewatchJitterMs: number;
+  /** When another kind has reached an API server that was away, all that wait for it ask within this time at random. */
+  readonly reachedJitterMs: number;
   /** A watch that ended sooner without any event is a failure (RF-S12). */
   readonly shortWatchMs: number;
   /** So many very short watches in a row, and the revision itself is doubted: list. */
@@ -47,6 +49,7 @@ export const DEFAULT_OPTIONS: ReflectorOptions = {
   retryAfterCapMs: 300_000,
   watchMinSeconds: 300,
   rewatchJitterMs: 250,
+  reachedJitterMs: 1_000,
   shortWatchMs: 1_000,
   shortWatches: 3,
   openMs: 60_000,

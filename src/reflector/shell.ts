@@ -45,6 +45,8 @@ export interface Reflector {
   run(signal: AbortSignal): Promise<void>;
   /** Asks for a whole list, now or after the wait that is running. */
   resync(reason: ResyncReason): void;
+  /** Another reflector has reached the API server: if this one waits because it was away, the wait ends within a second. */
+  reached(): void;
 }
 
 /** One list scope of one kind, from the cluster into the sink. SPEC.md has the rules. */
@@ -103,6 +105,10 @@ class ReflectorShell implements Reflector {
 
   resync(reason: ResyncReason): void {
     this.#feed({ type: 'resync', reason });
+  }
+
+  reached(): void {
+    this.#feed({ type: 'reached' });
   }
 
   /** One input at a time; its effects are carried out before the next. */

@@ -12,6 +12,8 @@ export interface Memory {
   readonly listed: boolean;
   /** Failures in a row, for the backoff. */
   readonly failures: number;
+  /** The last of them: the API server was away. Another kind that reaches it ends the wait. */
+  readonly isAway: boolean;
   /** Since when a watch has been accepted with no failure in between; a finished list is not health (RF-S16). */
   readonly healthySince: number | null;
   /** Very short watches in a row (RF-S12). */
@@ -129,6 +131,8 @@ export type Input =
   /** The stream ended cleanly, for whatever reason the server had. */
   | { readonly type: 'ended' }
   | { readonly type: 'wake' }
+  /** The API server answered somebody else: it is not away any more. */
+  | { readonly type: 'reached' }
   /** Somebody knows that the copy may differ: changed rules, another cluster behind the address, the audit. */
   | { readonly type: 'resync'; readonly reason: ResyncReason }
   | { readonly type: 'stop' };

@@ -109,3 +109,25 @@ test('a kind that is stopped in a hurry while a write is under way has no succes
   await clock.advanceAsync(10_000);
   expect(handedIn).toEqual(['default/a']);
 });
+
+test('when one watch reaches an API server that was away, all others ask again within a second or two, and what had expired is listed then', async () => {
+  const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+  mirror.apply(config(`kinds: [configmaps]\nresources: [{ kinds: [configmaps], namespaces: { include: [${names.join(', ')}] } }]`));
+  run();
+  await clock.advanceAsync(10_000);
+  expect(mirror.isReady()).toBe(true);
+  cluster.fault = () => ({ do: 'network', code: 'ECONNREFUSED' });
+  cluster.cutWatches();
+  await clock.advanceAsync(180_000);
+  expect(mirror.status().kinds).toMatchObject([{ state: 'waiting', httpStatus: null }]);
+  cluster.tick();
+  cluster.compact();
+  cluster.fault = () => null;
+  const mended = cluster.requests.length;
+  const asked = (): number => cluster.requests.slice(mended).filter(({ verb }) => verb === 'watch').length;
+  while (asked() === 0) await clock.advanceAsync(100);
+  // The first hears that its revision has expired, lists after its first pause, and so reaches the server for all.
+  await clock.advanceAsync(6_000);
+  expect(mirror.status().kinds).toMatchObject([{ state: 'watching' }]);
+  expect(asked()).toBe(2 * names.length);
+});

@@ -74,6 +74,7 @@ export const room: Input = { type: 'room' };
 export const opened: Input = { type: 'opened' };
 export const ended: Input = { type: 'ended' };
 export const wake: Input = { type: 'wake' };
+export const reached: Input = { type: 'reached' };
 export const stop: Input = { type: 'stop' };
 export const page = (revision: string, token: string | null = null): Input => ({ type: 'pageDone', revision, continue: token });
 export const heard = (revision: string | null, events = 1): Input => ({ type: 'heard', revision, events, bookmark: false });

@@ -11,6 +11,8 @@ import {
   initialEnd,
   MachineDriver,
   opened,
+  page,
+  reached,
   REFUSED,
   RESET,
   room,
@@ -116,6 +118,74 @@ describe('the start of a watch', () => {
     expect(totalMs).toBeGreaterThanOrEqual(34 * 50);
     expect(totalMs).toBeLessThanOrEqual(40 * 2 * 50);
   });
+});
+
+describe('an API server that was away', () => {
+  function awayFor(tries: number, failure = REFUSED): MachineDriver {
+    const machine = watchingFrom('10');
+    for (let done = 0; done < tries; done++) {
+      machine.give(failed(failure));
+      if (done < tries - 1) machine.waitOut();
+    }
+    return machine;
+  }
+
+  test('and is back with a 410: the list follows after the first pause, not after the longest', () => {
+    const machine = awayFor(8);
+    machine.waitOut();
+    machine.give(failed(EXPIRED));
+    expect(machine.waitOut()).toBe(800);
+    expect(machine.give(room, opened).lists.at(-1)).toBe('begin expired');
+  });
+
+  test('a storm of 410 itself still grows the pause, also after an absence', () => {
+    const machine = awayFor(3);
+    const waits: number[] = [];
+    for (let tries = 0; tries < 4; tries++) {
+      machine.waitOut();
+      if (machine.state.at === 'listing') machine.give(room, opened, page('20'), opened);
+      machine.give(errorEvent(EXPIRED));
+      waits.push(machine.state.at === 'waiting' ? machine.state.until - machine.now : 0);
+    }
+    expect(waits).toEqual([800, 1600, 3200, 6400]);
+  });
+
+  for (const [name, failure] of [
+    ['refused connections', REFUSED],
+    ['a gateway that answers 503 for it', answer(503)],
+  ] as const) {
+    test(`after ${name}: somebody has reached it, and the watch is asked again within a second`, () => {
+      const machine = awayFor(8, failure);
+      machine.random = 0.25;
+      machine.after(10, reached);
+      expect(machine.waitOut()).toBe(250);
+      expect(machine.requests.at(-1)).toBe('watch "10"');
+    });
+  }
+
+  test('is reached by another: a wait that ends sooner is not made longer, and the next failure waits as long as ever', () => {
+    const machine = awayFor(1);
+    machine.random = 0.99;
+    machine.after(700, reached);
+    expect(machine.waitOut()).toBe(100);
+    machine.random = 0;
+    machine.give(failed(REFUSED));
+    expect(machine.waitOut()).toBe(1600);
+  });
+
+  for (const [name, failure] of [
+    ['403', answer(403)],
+    ['429', THROTTLED],
+    ['503 with a time to come back', answer(503, { retryAfterMs: 20_000 })],
+    ['too large a revision', TOO_LARGE],
+  ] as const) {
+    test(`another has reached it: who waits for ${name} goes on waiting`, () => {
+      const machine = awayFor(5, failure);
+      const before = machine.state;
+      expect(machine.after(10, reached).state).toBe(before);
+      expect(machine.effects).toEqual([]);
+    });
+  }
 });
 
 describe('an ERROR event', () => {
