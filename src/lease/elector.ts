@@ -1,5 +1,5 @@
 import type { Random } from '../kit/random.ts';
-import { type LeaseRecord, microTime, type SeenLease, writeLease } from './record.ts';
+import { type LeaseIdentity, type LeaseRecord, microTime, type ObservedLease, type SeenLease, writeLease } from './record.ts';
 
 /** In milliseconds; `leaseMs` > `renewMs` > 1.2 times `retryMs` (LE-S1). */
 export interface LeaseTimings {
@@ -13,9 +13,11 @@ export interface LeaseTimings {
 
 export interface ElectorOptions {
   readonly identity: string;
-  readonly place: { readonly namespace: string; readonly name: string };
+  readonly place: LeaseIdentity;
   readonly timings: LeaseTimings;
   readonly random: Random;
+  /** What was seen of the lease before: its duration is counted from then. Absent: from the first look. */
+  readonly known?: ObservedLease | null | undefined;
 }
 
 /** `lost` and `released` are for ever. */
@@ -71,6 +73,7 @@ export class Elector {
   constructor(options: ElectorOptions) {
     checkTimings(options);
     this.#options = options;
+    if (options.known) this.#note(options.known.changedAt, options.known.lease.record);
   }
 
   get role(): Role {
@@ -146,6 +149,11 @@ export class Elector {
       return;
     }
     const sentAt = asked?.at ?? now;
+    // It was given up while it was being taken: it is read once more, and goes back.
+    if (this.#role === 'candidate' && this.#isReleasing) {
+      this.#dueAt = now;
+      return;
+    }
     const isHurried = this.#isReleasing || lease.record.transitions < this.#leastEpoch;
     this.#dueAt = isHurried ? now : sentAt + this.#options.timings.retryMs;
     // It took so long that others may soon judge it to have run out. It is ours all the same, and is taken once more.
@@ -170,7 +178,7 @@ export class Elector {
       this.#seen = null;
       this.#dueAt = asked?.isFast === true || how === 'conflict' ? now : now + retryMs;
     } else {
-      this.#dueAt = now + this.#jittered(retryMs);
+      this.#dueAt = this.#isReleasing && asked?.for === 'holding' ? now : now + this.#jittered(retryMs);
     }
   }
 
@@ -187,8 +195,9 @@ export class Elector {
 
   /** What needed the lease has ended: it is given back, if it is still ours. */
   release(now: number): void {
-    if (this.#role === 'candidate') this.#role = 'released';
-    if (this.#role !== 'leader') return;
+    // While it is being taken nobody knows whose it is.
+    if (this.#role === 'candidate' && this.#asked?.for !== 'holding') this.#role = 'released';
+    if (this.#role === 'released' || this.#role === 'lost') return;
     this.#isReleasing = true;
     this.#plan = null;
     this.#dueAt = now;

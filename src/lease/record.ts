@@ -35,8 +35,22 @@ export function readLease(value: unknown): SeenLease {
   };
 }
 
-/** The object to send: `seen` with another record, or a new Lease. */
-export function writeLease(record: LeaseRecord, place: { readonly namespace: string; readonly name: string }, seen: SeenLease | null): object {
+/** A lease as it was seen to change last. */
+export interface ObservedLease {
+  readonly lease: SeenLease;
+  /** By the clock of this process (monotonic ms). Others' clocks are never read (LE-S3). */
+  readonly changedAt: number;
+}
+
+/** Where a Lease is, and what it is found by. */
+export interface LeaseIdentity {
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+}
+
+/** The object to send: `seen` with another record, or a new Lease. Labels that others gave it are kept. */
+export function writeLease(record: LeaseRecord, { namespace, name, labels }: LeaseIdentity, seen: SeenLease | null): object {
   const spec = {
     holderIdentity: record.holder,
     leaseDurationSeconds: Math.ceil(record.durationMs / 1000),
@@ -44,8 +58,10 @@ export function writeLease(record: LeaseRecord, place: { readonly namespace: str
     ...(record.acquireTime === '' ? {} : { acquireTime: record.acquireTime }),
     ...(record.renewTime === '' ? {} : { renewTime: record.renewTime }),
   };
-  if (seen === null) return { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: place, spec };
-  return { ...seen.object, spec: { ...mapping(seen.object['spec']), ...spec } };
+  if (seen === null) return { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { namespace, name, ...(labels && { labels }) }, spec };
+  const metadata = mapping(seen.object['metadata']);
+  const labelled = labels === undefined ? metadata : { ...metadata, labels: { ...mapping(metadata['labels']), ...labels } };
+  return { ...seen.object, metadata: labelled, spec: { ...mapping(seen.object['spec']), ...spec } };
 }
 
 /** Unix milliseconds as the API server wants them in a Lease: exactly six digits of a second. */

@@ -246,6 +246,44 @@ describe('the release', () => {
     one.release(0);
     expect(one.next(0, WALL)).toEqual({ do: 'stop' });
   });
+
+  test.each<[string, (one: Elector) => void]>([
+    ['it was taken', (one) => one.written(20, seen({ holder: 'me', transitions: 5 }, '8'))],
+    ['there was no answer', (one) => one.failed(20, 'error')],
+  ])('of a candidate that is taking it just then reads it, and gives it back: %s', (_, arrive) => {
+    const one = elector();
+    expect(afterReading(one, seen({ holder: '' }))).toMatchObject({ do: 'update' });
+    one.release(10);
+    arrive(one);
+    expect(one.role).toBe('candidate');
+    const step = afterReading(one, seen({ holder: 'me', transitions: 5 }, '8'), 20);
+    expect(sent(step)).toMatchObject({ holder: '', transitions: 5 });
+    one.written(30, seen({ holder: '', transitions: 5 }));
+    expect(one.role).toBe('released');
+  });
+
+  test('of a candidate that another one forestalled ends with a look', () => {
+    const one = elector();
+    afterReading(one, seen({ holder: '' }));
+    one.release(10);
+    one.failed(20, 'conflict');
+    expect(afterReading(one, seen({ holder: 'other' }), 20)).toEqual({ do: 'stop' });
+    expect(one.role).toBe('released');
+  });
+});
+
+test('what was seen of the lease before counts: it takes one that has run out at its first look, but not one that changed since', () => {
+  const known = { lease: seen({}, '7'), changedAt: 0 };
+  const candidate = (): Elector => new Elector({ identity: 'me', place: PLACE, timings: TIMINGS, random: seededRandom(1), known });
+  expect(afterReading(candidate(), seen({}, '7'), 14_999)).toMatchObject({ do: 'wait' });
+  expect(afterReading(candidate(), seen({}, '7'), 15_000)).toMatchObject({ do: 'update' });
+  expect(afterReading(candidate(), seen({ renewTime: microTime(WALL) }, '8'), 15_000)).toMatchObject({ do: 'wait' });
+});
+
+test('labels are given to a Lease, beside those that others gave it', () => {
+  const place = { ...PLACE, labels: { 'kubefold.io/election': 'copy' } };
+  expect(writeLease(record(), place, null)).toMatchObject({ metadata: { name: 'kubefold', labels: { 'kubefold.io/election': 'copy' } } });
+  expect(writeLease(record(), place, seen())).toMatchObject({ metadata: { resourceVersion: '7', labels: { team: 'a', 'kubefold.io/election': 'copy' } } });
 });
 
 test.each([

@@ -4,7 +4,13 @@ import { readLease, type SeenLease } from '../../src/lease/record.ts';
 /** One Lease as an API server keeps it: every write has a version, and an update must name the newest. */
 export class LeaseServer {
   lease: Readonly<Record<string, unknown>> | null = null;
-  #version = 0;
+  readonly #nextVersion: () => number;
+
+  /** `nextVersion` for several leases of one cluster. */
+  constructor(nextVersion?: () => number) {
+    let version = 0;
+    this.#nextVersion = nextVersion ?? (() => ++version);
+  }
 
   get record(): LeaseRecord | null {
     return this.lease === null ? null : readLease(this.lease).record;
@@ -30,7 +36,7 @@ export class LeaseServer {
 
   #store(lease: object): SeenLease {
     const stored = structuredClone(lease) as { metadata: Record<string, unknown> };
-    stored.metadata = { ...stored.metadata, resourceVersion: String(++this.#version) };
+    stored.metadata = { ...stored.metadata, resourceVersion: String(this.#nextVersion()) };
     this.lease = stored as unknown as Record<string, unknown>;
     return readLease(this.lease);
   }
