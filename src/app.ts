@@ -1,11 +1,12 @@
 import { createCluster } from './cluster/api-cluster.ts';
+import type { AccessReviews } from './cluster/cluster.ts';
 import { describeConnectError } from './cluster/connect-error.ts';
 import type { Credentials } from './cluster/credentials.ts';
 import { describeDiff, diffConfig, withLiveChanges } from './config/diff.ts';
 import { clusterNameFrom } from './config/identity.ts';
 import { ConfigInUse } from './config/in-use.ts';
 import type { ConfigFlags } from './config/load.ts';
-import { listenFailure, parseListen } from './config/listen.ts';
+import { listenFailure, parseListen, securedBy } from './config/listen.ts';
 import type { Config } from './config/schema.ts';
 import { configVersion, followConfigFile } from './config/watch-file.ts';
 import type { Clock } from './kit/clock.ts';
@@ -122,7 +123,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   try {
     pools = await poolsOf(clusterName, config, requests, options);
     if (pools !== null) showPools(mirror.metrics, pools.status);
-    web = await listen(config, { mirror, status, log });
+    web = await listen(config, { mirror, status, reviews: cluster, clock, log });
   } catch (cause) {
     if (leadership === null) await storage.close();
     throw cause;
@@ -224,12 +225,19 @@ async function poolsOf(cluster: string, config: Config, requests: BcsRequests | 
   };
 }
 
-async function listen(config: Config, { mirror, status, log }: { mirror: Mirror; status: () => MirrorStatus; log: RootLogger }): Promise<Web | null> {
-  // The configuration has been checked: what is not loopback has all three files.
+interface Served {
+  readonly mirror: Mirror;
+  readonly status: () => MirrorStatus;
+  readonly reviews: AccessReviews;
+  readonly clock: Clock;
+  readonly log: RootLogger;
+}
+
+async function listen(config: Config, { mirror, status, reviews, clock, log }: Served): Promise<Web | null> {
+  // The configuration has been checked: what is not loopback is secured.
   const address = config.listen === 'off' ? null : parseListen(config.listen);
   if (address === null) return null;
-  const { certFile, keyFile } = config.tls;
-  const { tokenFile } = config.auth;
+  const secured = securedBy(config);
   try {
     // Loaded only when it is used: node:http costs a start 34 ms of CPU and 20 MB.
     const { startWeb } = await import('./web/server.ts');
@@ -238,7 +246,8 @@ async function listen(config: Config, { mirror, status, log }: { mirror: Mirror;
       status,
       control: mirror.control,
       metrics: async () => ({ text: await mirror.metrics.registry.metrics(), contentType: mirror.metrics.registry.contentType }),
-      secured: certFile !== null && keyFile !== null && tokenFile !== null ? { certFile, keyFile, tokenFile } : null,
+      secured: secured === null ? null : { ...secured, ...(secured.tokenReview ? { reviews } : {}) },
+      clock,
       debug: config.debug.enabled,
       log: log.child({ component: 'web' }),
     });

@@ -3,7 +3,7 @@ import { Semaphore } from '../kit/semaphore.ts';
 import type { RateLimit } from '../limit/limit.ts';
 import { nameOf, objectKey, type ObjectKey } from '../model/key.ts';
 import type { Kind, Scope } from '../model/kind.ts';
-import type { ChunkSink, Cluster, Discovery, EventSink, LeasePlace, LeaseStore, ListQuery, WatchQuery } from './cluster.ts';
+import type { AccessReviews, ChunkSink, Cluster, Discovery, EventSink, LeasePlace, LeaseStore, ListQuery, WatchQuery } from './cluster.ts';
 import type { Credentials } from './credentials.ts';
 import { discover } from './discovery.ts';
 import { HttpClient, type HttpRequest } from './http.ts';
@@ -30,7 +30,7 @@ const DEFAULT_SLOTS = 8;
 const JSON_TYPE = 'application/json';
 
 /** The real cluster behind an API server. Opens nothing until the first call. */
-export function createCluster(options: ClusterOptions): Cluster & LeaseStore & EventSink {
+export function createCluster(options: ClusterOptions): Cluster & LeaseStore & EventSink & AccessReviews {
   return new ApiCluster(options);
 }
 
@@ -47,7 +47,7 @@ const LEASES: Kind = {
 /** The server ends the watch by itself after so long. */
 const LEASE_WATCH_SECONDS = 600;
 
-class ApiCluster implements Cluster, LeaseStore, EventSink {
+class ApiCluster implements Cluster, LeaseStore, EventSink, AccessReviews {
   readonly address: string;
   readonly #http: HttpClient;
   readonly #rate: RateLimit | null;
@@ -133,12 +133,31 @@ class ApiCluster implements Cluster, LeaseStore, EventSink {
     await unwrapped(this.#http.body({ path, accept: JSON_TYPE, signal, method: 'POST', body: JSON.stringify(event) }));
   }
 
+  reviewToken(token: string, signal: AbortSignal): Promise<unknown> {
+    return this.#review('authentication.k8s.io/v1', 'TokenReview', { token }, signal);
+  }
+
+  reviewAccess(spec: object, signal: AbortSignal): Promise<unknown> {
+    return this.#review('authorization.k8s.io/v1', 'SubjectAccessReview', spec, signal);
+  }
+
   close(): Promise<void> {
     return this.#http.close();
   }
 
   async #lease(request: HttpRequest): Promise<unknown> {
     return JSON.parse((await this.#http.body(request)).toString('utf8'));
+  }
+
+  async #review(apiVersion: string, kind: string, spec: object, signal: AbortSignal): Promise<unknown> {
+    const path = `/apis/${apiVersion}/${kind.toLowerCase()}s`;
+    const answer = await unwrapped(this.#http.body({ path, accept: JSON_TYPE, signal, method: 'POST', body: JSON.stringify({ apiVersion, kind, spec }) }));
+    try {
+      return (JSON.parse(answer.toString('utf8')) as { readonly status?: unknown }).status;
+    } catch {
+      // The parser would quote the answer, which holds the token.
+      throw new Error(`the answer to a ${kind} is no JSON`);
+    }
   }
 
   #read(request: HttpRequest): Promise<Buffer> {

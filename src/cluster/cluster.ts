@@ -75,6 +75,17 @@ export interface LeaseStore {
   watchLease(place: LeasePlace, onChange: () => void, signal: AbortSignal): Promise<void>;
 }
 
+/**
+ * Asks the API server who somebody is and what they may do. Both answer with the `status` of the review, as JSON that was parsed. Throws as Cluster does. Held up by
+ * no budget of requests: whoever asks bounds how often.
+ */
+export interface AccessReviews {
+  /** A TokenReview of a bearer token. */
+  reviewToken(token: string, signal: AbortSignal): Promise<unknown>;
+  /** A SubjectAccessReview with this `spec`. */
+  reviewAccess(spec: object, signal: AbortSignal): Promise<unknown>;
+}
+
 /** Where Events about this program go. */
 export interface EventSink {
   /** Creates a core/v1 Event. Throws as Cluster does. Held up by no budget of requests. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type IncomingMessage, request as plainRequest, type RequestOptions } from 'node:http';
 import { X509Certificate } from 'node:crypto';
-import { parseListen } from '../config/listen.ts';
+import { parseListen, securedBy } from '../config/listen.ts';
 import type { Config } from '../config/schema.ts';
 import { systemClock } from '../kit/clock.ts';
 import { messageOf, UsageError } from '../model/errors.ts';
@@ -13,6 +13,7 @@ export const RUNNING_MIRROR_OPTIONS: OptionTable = {
   config: { type: 'string', value: 'FILE', help: 'The configuration of the mirror: its address, and certificate and token where it needs them.' },
   filter: { type: 'string', value: 'FILE', help: 'The filter.json that belongs to a bcs-k8s-watch.json. Default: the one it names.' },
   listen: { type: 'string', value: 'HOST:PORT', help: 'Where the mirror listens. Default: that of the configuration, else 127.0.0.1:8080.' },
+  'token-file': { type: 'string', value: 'FILE', help: 'The bearer token to show, where the mirror wants one. Default: auth.tokenFile of the configuration.' },
 };
 
 /** Longer than a mirror with a slow database takes to answer. */
@@ -45,7 +46,7 @@ export class MirrorClient {
       throw new UsageError(`The port of ${config.listen} is chosen at every start: name the one the mirror logged with --listen HOST:PORT.`);
     // A server that listens on every address is asked on this machine's own.
     const host = ({ '': '127.0.0.1', '0.0.0.0': '127.0.0.1', '::': '::1' } as Readonly<Record<string, string>>)[address.host] ?? address.host;
-    this.url = `${isSecured(config) ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
+    this.url = `${securedBy(config) === null ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
   }
 
   get(path: string): Promise<unknown> {
@@ -66,10 +67,10 @@ export class MirrorClient {
     if (code === 401) {
       const { tokenFile } = this.#config.auth;
       throw new Error(
-        `The mirror at ${this.url} does not take ${tokenFile === null ? 'a request without a token' : `the token of ${tokenFile}`}: give --config the configuration it runs with, whose auth.tokenFile names its token`,
+        `The mirror at ${this.url} does not take ${tokenFile === null ? 'a request without a token' : `the token of ${tokenFile}`}: give --config the configuration it runs with, whose auth.tokenFile names its token, or --token-file a file with one that it takes`,
       );
     }
-    const hint = isOurs ? '' : ': is that a kubefold of this version? Name another address with --listen HOST:PORT';
+    const hint = isOurs || code === 403 || code === 503 ? '' : ': is that a kubefold of this version? Name another address with --listen HOST:PORT';
     throw new Error(`${this.url}${path} was answered with ${code}${said === '' ? '' : ` (${said})`}${hint}`);
   }
 
@@ -99,11 +100,15 @@ export class MirrorClient {
     readonly send: (url: string, options: RequestOptions, answered: (r: IncomingMessage) => void) => ReturnType<typeof plainRequest>;
     readonly options: RequestOptions;
   }> {
-    const { tls, auth } = this.#config;
-    if (!isSecured(this.#config)) return { send: plainRequest, options: {} };
+    const secured = securedBy(this.#config);
+    if (secured === null) return { send: plainRequest, options: {} };
     const { request } = await import('node:https');
-    const cert = readOwn('tls.certFile', tls.certFile ?? '');
-    const token = readOwn('auth.tokenFile', auth.tokenFile ?? '').trim();
+    const cert = readOwn('tls.certFile', secured.certFile);
+    if (secured.tokenFile === null)
+      throw new UsageError(
+        'The mirror takes tokens of the cluster (auth.tokenReview): name a file that holds yours with --token-file FILE; kubectl create token ACCOUNT makes one.',
+      );
+    const token = readOwn('auth.tokenFile', secured.tokenFile).trim();
     const pinned = new X509Certificate(cert).raw;
     const options = {
       headers: { Authorization: `Bearer ${token}` },
@@ -113,7 +118,7 @@ export class MirrorClient {
       checkServerIdentity: (_: string, found: { readonly raw: Buffer }) =>
         found.raw.equals(pinned)
           ? undefined
-          : new Error(`it shows another certificate than tls.certFile ${tls.certFile}; a mirror that was not restarted since the file changed does`),
+          : new Error(`it shows another certificate than tls.certFile ${secured.certFile}; a mirror that was not restarted since the file changed does`),
     };
     return { send: request, options };
   }
@@ -132,11 +137,6 @@ export class MirrorClient {
     if (reason !== undefined) return new NoMirrorError(`No mirror answers at ${this.url}: ${reason}`, { cause });
     return new Error(`Cannot ask the mirror at ${this.url}: ${messageOf(cause)}`, { cause });
   }
-}
-
-/** As the server decides it: with all three files it speaks TLS and wants the token, on whatever address. */
-function isSecured({ tls, auth }: Config): boolean {
-  return tls.certFile !== null && tls.keyFile !== null && auth.tokenFile !== null;
 }
 
 function readOwn(key: string, path: string): string {

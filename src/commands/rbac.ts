@@ -27,15 +27,16 @@ the cluster has and the rules ask for.
     const { config, imported } = await readConfig(parsed);
     const rules = compileRules(config);
     const name = parsed.text('name') ?? 'kubefold';
+    const options = { name, tokenReview: config.auth.tokenReview };
     if (parsed.flag('in-pod')) {
       context.stdout(podRoleFor(config.leaderElection, { name }));
       return 0;
     }
     if (!parsed.flag('from-cluster')) {
-      context.stdout(roleFor(null, rules, { name }));
+      context.stdout(roleFor(null, rules, options));
       return 0;
     }
-    context.stdout(roleFor((await discoverOnce(parsed, context, kubeconfigOf(parsed, imported))).kinds, rules, { name }));
+    context.stdout(roleFor((await discoverOnce(parsed, context, kubeconfigOf(parsed, imported))).kinds, rules, options));
     return 0;
   },
 };

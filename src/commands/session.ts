@@ -38,6 +38,7 @@ export function configFlags(parsed: Parsed): ConfigFlags {
     namespaces: parsed.texts('namespace'),
     clusterName: parsed.text('cluster-name'),
     listen: parsed.text('listen'),
+    tokenFile: parsed.text('token-file'),
     logLevel: parsed.text('log-level'),
     logFormat: parsed.text('log-format'),
   };

@@ -20,6 +20,17 @@ export function isLoopback(address: ListenAddress): boolean {
   return address.host === 'localhost' || address.host === '::1' || /^127(?:\.[0-9]{1,3}){3}$/.test(address.host);
 }
 
+/** With a certificate and somebody who is asked who they are the surface speaks TLS, on whatever address; null: it does not. */
+export function securedBy({
+  tls: { certFile, keyFile },
+  auth: { tokenFile, tokenReview },
+}: {
+  readonly tls: { readonly certFile: string | null; readonly keyFile: string | null };
+  readonly auth: { readonly tokenFile: string | null; readonly tokenReview: boolean };
+}) {
+  return certFile !== null && keyFile !== null && (tokenFile !== null || tokenReview) ? { certFile, keyFile, tokenFile, tokenReview } : null;
+}
+
 /** What to tell the user when the address could not be taken; `code` is that of the socket's error. */
 export function listenFailure(listen: string, code: string): UsageError {
   const why: Readonly<Record<string, string>> = {

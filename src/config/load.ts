@@ -14,6 +14,7 @@ export type ConfigFlags = {
   readonly kinds?: readonly string[] | string | undefined;
   readonly namespaces?: readonly string[] | string | undefined;
   readonly listen?: string | undefined;
+  readonly tokenFile?: string | undefined;
   readonly logLevel?: string | undefined;
   readonly logFormat?: string | undefined;
 };
@@ -24,6 +25,7 @@ const FLAGS: readonly { readonly flag: keyof ConfigFlags; readonly option: strin
   { flag: 'kinds', option: '--kinds', path: ['kinds'], list: true },
   { flag: 'namespaces', option: '--namespace', path: ['namespaces'], list: true },
   { flag: 'listen', option: '--listen', path: ['listen'] },
+  { flag: 'tokenFile', option: '--token-file', path: ['auth', 'tokenFile'] },
   { flag: 'logLevel', option: '--log-level', path: ['log', 'level'] },
   { flag: 'logFormat', option: '--log-format', path: ['log', 'format'] },
 ];

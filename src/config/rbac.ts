@@ -16,19 +16,36 @@ interface PolicyRule {
   readonly resourceNames?: readonly string[];
 }
 
+export interface RoleOptions {
+  readonly name: string;
+  /** Whether readers of the HTTP surface show tokens of the cluster (`auth.tokenReview`). Default false. */
+  readonly tokenReview?: boolean | undefined;
+}
+
+/** The rights to ask whose a token is, and what its user may do. */
+const REVIEWS: readonly PolicyRule[] = [
+  {
+    comment: 'Readers of /metrics and the rest show tokens of the cluster (auth.tokenReview): whose they are,',
+    group: 'authentication.k8s.io',
+    resources: ['tokenreviews'],
+    verbs: ['create'],
+  },
+  { comment: 'and what they may.', group: 'authorization.k8s.io', resources: ['subjectaccessreviews'], verbs: ['create'] },
+];
+
 /**
  * The least role for a configuration, as YAML with comments, ready for kubectl apply: get, list and watch on exactly what
  * is mirrored, and what the mirror needs to know the cluster and its kinds. With discovery (`kinds`) the resources are exact, and kinds
  * whose namespaces are all literal go into a Role per namespace. Without a cluster (`null`) the names in the rules are taken as they
  * are; where a wildcard or the defaults decide, RBAC has no narrower word than `*`, which includes Secrets, and the text says so.
  */
-export function roleFor(kinds: readonly Kind[] | null, rules: CompiledRules, options: { readonly name: string } = { name: 'kubefold' }): string {
+export function roleFor(kinds: readonly Kind[] | null, rules: CompiledRules, options: RoleOptions = { name: 'kubefold' }): string {
   const documents =
     kinds === null
-      ? [withoutCluster(rules, options.name)]
+      ? [withoutCluster(rules, options)]
       : withCluster(
           kinds.map((kind) => planKind(kind, rules)).filter(({ mirror }) => mirror),
-          options.name,
+          options,
         );
   return `${documents.join('---\n')}`;
 }
@@ -51,14 +68,15 @@ export function podRoleFor(
   return role({ kind: 'Role', name: options.name, ...(namespace === null ? {} : { namespace }), header, rules, discovery: false });
 }
 
-function withCluster(plans: readonly KindPlan[], name: string): readonly string[] {
+function withCluster(plans: readonly KindPlan[], options: RoleOptions): readonly string[] {
+  const { name } = options;
   const wide = plans.filter(({ scopes }) => scopes.includes(''));
   const narrow = plans.filter(({ scopes }) => !scopes.includes(''));
   const header = [
     'Exact for the kinds the cluster has now: print it again when kinds were added. A kind without permission is',
     'reported and waits; the others go on and nothing of it is deleted.',
   ];
-  const documents = [role({ kind: 'ClusterRole', name, header, rules: [...mirrorRules(wide), ...ownRules(wide)], discovery: true })];
+  const documents = [role({ kind: 'ClusterRole', name, header, rules: [...mirrorRules(wide), ...ownRules(wide), ...reviewRules(options)], discovery: true })];
   const namespaces = [...new Set(narrow.flatMap(({ scopes }) => scopes))].sort();
   for (const namespace of namespaces) {
     const inside = narrow.filter(({ scopes }) => scopes.includes(namespace));
@@ -68,7 +86,8 @@ function withCluster(plans: readonly KindPlan[], name: string): readonly string[
   return documents;
 }
 
-function withoutCluster(rules: CompiledRules, name: string): string {
+function withoutCluster(rules: CompiledRules, options: RoleOptions): string {
+  const { name } = options;
   const literal = literalKinds(rules);
   if (literal === null) {
     const header = [
@@ -80,12 +99,12 @@ function withoutCluster(rules: CompiledRules, name: string): string {
       kind: 'ClusterRole',
       name,
       header,
-      rules: [{ comment: 'Everything that can be mirrored.', group: '*', resources: ['*'], verbs: READ }],
+      rules: [{ comment: 'Everything that can be mirrored.', group: '*', resources: ['*'], verbs: READ }, ...reviewRules(options)],
       discovery: true,
     });
   }
   const header = ['Written without a cluster: the names of kinds are those of the configuration, not checked.'];
-  return role({ kind: 'ClusterRole', name, header, rules: [...mirrorRules(literal), ...ownRules(literal)], discovery: true });
+  return role({ kind: 'ClusterRole', name, header, rules: [...mirrorRules(literal), ...ownRules(literal), ...reviewRules(options)], discovery: true });
 }
 
 /** The ids that can be mirrored, when the configuration names them all; null when a wildcard or the default lets others in. */
@@ -154,6 +173,10 @@ function ownRules(plans: readonly { readonly id: KindId }[]): readonly PolicyRul
     },
   ];
   return own.filter(({ id }) => !plans.some((plan) => plan.id === id)).map(({ rule }) => rule);
+}
+
+function reviewRules({ tokenReview }: RoleOptions): readonly PolicyRule[] {
+  return tokenReview === true ? REVIEWS : [];
 }
 
 function role(options: {

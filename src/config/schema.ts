@@ -2,13 +2,13 @@ import * as v from 'valibot';
 import { formatByteSize, parseByteSize } from './byte-size.ts';
 import { DEFAULTS } from './defaults.ts';
 import { isPattern } from './glob.ts';
-import { isLoopback, parseListen } from './listen.ts';
+import { parseListen } from './listen.ts';
 import { leaderElectionProblems, leaderElectionSchema } from './leader-election-schema.ts';
 import { netserviceProblems, netserviceSchema } from './netservice-schema.ts';
 import { ruleSchema, rulePatternSchema } from './rule-schema.ts';
 import { checkStorageUrl } from './storage-url.ts';
 import { choice, described, integer, nonEmptyList, nullable, problem, section, share, text } from './schema-parts.ts';
-import { debugProblems, debugSchema, metricsSchema } from './surface-schema.ts';
+import { authSchema, debugSchema, metricsSchema, surfaceProblems, tlsSchema } from './surface-schema.ts';
 
 const LATER = {
   history: 'Checked now; acted on by the release with the change log.',
@@ -178,20 +178,8 @@ export const configSchema = v.strictObject(
       ),
       DEFAULTS.listen,
     ),
-    tls: section('Certificate of the HTTP surface. Needs a restart.', {
-      certFile: nullable(text('The path of a PEM file.'), null, 'PEM file with the certificate chain. Default null: plain HTTP, loopback only.'),
-      keyFile: nullable(text('The path of a PEM file.'), null, 'PEM file with its private key. Default null.'),
-    }),
-    auth: section('Who may read over HTTP, on an address that is not loopback. Needs a restart.', {
-      tokenReview: v.optional(
-        described(
-          v.boolean(problem('must be true or false', 'Write tokenReview: true.')),
-          'Check bearer tokens with TokenReview and SubjectAccessReview of the mirrored cluster. Checked now; acted on by the release with the read API. Default false.',
-        ),
-        false,
-      ),
-      tokenFile: nullable(text('The path of a file.'), null, 'File with one static bearer token. Default null.'),
-    }),
+    tls: tlsSchema,
+    auth: authSchema,
     metrics: metricsSchema,
     debug: debugSchema,
     log: section('Lines on standard error.', {
@@ -318,33 +306,6 @@ export function crossChecks(config: Config): readonly { readonly path: readonly 
       found: null,
     });
   }
-  const address = config.listen === 'off' ? null : parseListen(config.listen);
-  const { certFile, keyFile } = config.tls;
-  if ((certFile === null) !== (keyFile === null)) {
-    const missing = certFile === null ? 'certFile' : 'keyFile';
-    found.push({
-      path: ['tls', missing],
-      message: problem('must be set together with the other file of tls', 'Set both certFile and keyFile, or neither.'),
-      found: null,
-    });
-  }
-  if (address !== null && !isLoopback(address)) {
-    found.push(...debugProblems(config.debug));
-    if (certFile === null && keyFile === null) {
-      found.push({
-        path: ['listen'],
-        message: problem('must be a loopback address unless tls is set', 'Use 127.0.0.1:8080, or set tls.certFile and tls.keyFile and auth.'),
-        found: config.listen,
-      });
-    }
-    // auth.tokenReview alone does not open the address yet: nobody would be asked.
-    if (config.auth.tokenFile === null) {
-      found.push({
-        path: ['listen'],
-        message: problem('must be a loopback address unless auth.tokenFile is set', 'Use 127.0.0.1:8080, or set auth.tokenFile.'),
-        found: config.listen,
-      });
-    }
-  }
+  found.push(...surfaceProblems(config));
   return found;
 }

@@ -3,6 +3,7 @@ import type { ObjectTree, Tree } from './objects.ts';
 interface ReviewRules {
   readonly tokens: ReadonlyMap<string, string> | null;
   readonly forbidden: ReadonlySet<string>;
+  readonly readers: ReadonlyMap<string, readonly string[]>;
 }
 
 interface ReviewPath {
@@ -13,7 +14,7 @@ interface ReviewPath {
 
 /**
  * TokenReview, SubjectAccessReview and SelfSubjectAccessReview: known tokens are their users, and everything is allowed that is not
- * switched off. Null when the path is none of them.
+ * switched off, or is a path outside of a reader's list. Null when the path is none of them.
  */
 export function review(path: ReviewPath, body: () => Promise<unknown>, rules: ReviewRules): Promise<Tree> | null {
   if (path.name !== null) return null;
@@ -34,7 +35,11 @@ function tokenStatus(spec: Tree, { tokens }: ReviewRules): Tree {
     : { authenticated: true, user: { username, groups: ['system:authenticated'] } };
 }
 
-function accessStatus(spec: Tree, { forbidden }: ReviewRules): Tree {
+function accessStatus(spec: Tree, { forbidden, readers }: ReviewRules): Tree {
+  if (spec['nonResourceAttributes'] !== undefined) {
+    const { verb, path } = spec['nonResourceAttributes'] as { readonly verb?: string; readonly path?: string };
+    return { allowed: readers.get(String(spec['user']))?.includes(`${verb} ${path}`) !== false };
+  }
   const { group, resource } = (spec['resourceAttributes'] ?? {}) as { readonly group?: string; readonly resource?: string };
   const id = group === undefined || group === '' ? (resource ?? '') : `${resource}.${group}`;
   return forbidden.has(id) ? { allowed: false, reason: 'switched off in the hollow cluster' } : { allowed: true };

@@ -52,6 +52,7 @@ export interface RoutesOptions {
   readonly tokens: ReadonlyMap<string, string> | null;
   /** `pods`: kinds nobody may touch. */
   readonly forbidden: ReadonlySet<string>;
+  readonly readers: ReadonlyMap<string, readonly string[]>;
   readonly bookmarkMs: number;
   readonly watches: Set<Watch>;
   readonly isFrozen: (kind: string) => boolean;

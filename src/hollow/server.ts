@@ -63,8 +63,12 @@ export class Hollow {
   readonly faults: Faults;
   /** How discovery is served; may be changed at any time. */
   readonly discovery: DiscoverySwitches = { aggregated: true, broken: [] };
+  /** Bearer tokens and their users, null when everybody may do everything; may be changed at any time. */
+  readonly tokens: Map<string, string> | null;
   /** Kinds that are answered with 403; may be changed at any time. */
   readonly forbidden: Set<string>;
+  /** What a SubjectAccessReview allows a user of paths that are no resources, as `get /metrics`; users who are not here may do everything. May be changed at any time. */
+  readonly readers = new Map<string, readonly string[]>();
   readonly #options: HollowOptions;
   readonly #writes: Writes;
   readonly #watches = new Set<Watch>();
@@ -79,14 +83,16 @@ export class Hollow {
     this.world = new World({ clock: options.clock ?? systemClock, random, history, revision: options.revision ?? 0 });
     this.#writes = new Writes(this.world);
     this.faults = new Faults(random);
+    this.tokens = options.tokens === undefined ? null : new Map(Object.entries(options.tokens));
     this.forbidden = new Set(options.forbidden ?? []);
     const routes = new Routes({
       world: this.world,
       writes: this.#writes,
       faults: this.faults,
       discovery: this.discovery,
-      tokens: options.tokens === undefined ? null : new Map(Object.entries(options.tokens)),
+      tokens: this.tokens,
       forbidden: this.forbidden,
+      readers: this.readers,
       bookmarkMs: (options.bookmarkSeconds ?? 60) * 1_000,
       watches: this.#watches,
       isFrozen: (kind) => this.#frozen.has(kind) || this.#frozen.has('*'),

@@ -11,6 +11,11 @@ export function readBearer(path: string): string | null {
   }
 }
 
+/** The token that an Authorization header carries; null when it carries none. */
+export function bearerOf(authorization: string | undefined): string | null {
+  return /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1] ?? null;
+}
+
 /** Whether an Authorization header carries exactly this token; how long it takes says nothing about where they differ. */
 export function carriesBearer(authorization: string | undefined, token: string | null): boolean {
   if (token === null) return false;

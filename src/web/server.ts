@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { carriesBearer, readBearer } from '../kit/bearer.ts';
+import type { AccessReviews } from '../cluster/cluster.ts';
+import { type Clock, systemClock } from '../kit/clock.ts';
 import { type Logger, silentLogger } from '../kit/log.ts';
-import { UsageError } from '../model/errors.ts';
 import type { Control } from '../model/control.ts';
 import type { MirrorStatus } from '../model/status.ts';
+import { Access, type Denial } from './access.ts';
 import { answerControl, isControlPath } from './control.ts';
 import { Debug, isDebugPath, whyNoDebug } from './debug.ts';
 import { boundConnections, serverOptions, WEB_LIMITS, type WebLimits } from './limits.ts';
@@ -20,10 +21,19 @@ export interface WebOptions {
   readonly metrics: () => Promise<{ readonly text: string; readonly contentType: string }>;
   readonly control: Control;
   /** Null on loopback: plain HTTP, no credentials. */
-  readonly secured: { readonly certFile: string; readonly keyFile: string; readonly tokenFile: string } | null;
+  readonly secured: {
+    readonly certFile: string;
+    readonly keyFile: string;
+    /** One token that may do everything; null: there is none. */
+    readonly tokenFile: string | null;
+    /** Who is asked about other tokens. Default: nobody. */
+    readonly reviews?: AccessReviews | undefined;
+  } | null;
   /** Serves /debug, to this machine alone. Default false. */
   readonly debug?: boolean | undefined;
-  /** Hears of certificates that change. */
+  /** For what reviews of tokens are worth. Default: that of the system. */
+  readonly clock?: Clock | undefined;
+  /** Hears of certificates that change, and of tokens that cannot be checked. */
   readonly log?: Logger | undefined;
   /** Default WEB_LIMITS. */
   readonly limits?: WebLimits | undefined;
@@ -36,18 +46,17 @@ export interface Web {
 
 /** Serves health, metrics, the status page and what people decide. Rejects with the socket's error when the address cannot be taken. */
 export async function startWeb(options: WebOptions): Promise<Web> {
-  const { secured, log = silentLogger, limits = WEB_LIMITS } = options;
+  const { secured, log = silentLogger, limits = WEB_LIMITS, clock = systemClock } = options;
+  const access = secured === null ? null : new Access({ tokenFile: secured.tokenFile, reviews: secured.reviews ?? null, clock, log });
   const debug = options.debug === true && secured === null ? new Debug(options.control) : null;
+  const served: Served = { ...options, access, opened: debug };
   // Whatever a request does to us stays its own trouble: a rejection that nobody takes would end the process.
   const listener: RequestListener = (request, response) => {
-    answer(options, debug, request, response).catch(() => {
+    answer(served, request, response).catch(() => {
       if (response.headersSent) response.destroy();
       else send(response, 500, 'text/plain; charset=utf-8', 'this could not be answered\n');
     });
   };
-  if (secured !== null && readBearer(secured.tokenFile) === null) {
-    throw new UsageError(`auth.tokenFile ${secured.tokenFile} cannot be read or is empty: put one bearer token into it.`);
-  }
   const bounds = serverOptions(limits);
   const server: Server = secured === null ? createServer(bounds, listener) : await startTlsServer(secured, { options: bounds, listener, log });
   boundConnections(server, limits);
@@ -64,13 +73,22 @@ export async function startWeb(options: WebOptions): Promise<Web> {
     url: `${secured === null ? 'http' : 'https'}://${host}:${port}`,
     close: () =>
       new Promise((resolve) => {
+        access?.close();
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   };
 }
 
-async function answer(options: WebOptions, debug: Debug | null, request: IncomingMessage, response: ServerResponse): Promise<void> {
+/** The options of a surface that serves, and who guards it. */
+interface Served extends WebOptions {
+  /** Null: nobody is asked who they are. */
+  readonly access: Access | null;
+  /** What is behind /debug; null: nothing. */
+  readonly opened: Debug | null;
+}
+
+async function answer(options: Served, request: IncomingMessage, response: ServerResponse): Promise<void> {
   // Not every request target is a URL: `//` is none.
   const url = URL.parse(request.url ?? '/', 'http://localhost');
   if (url === null) return send(response, 400, 'text/plain; charset=utf-8', 'the path of the request cannot be read\n');
@@ -85,10 +103,11 @@ async function answer(options: WebOptions, debug: Debug | null, request: Incomin
     const { code, text } = readiness(options.status(), 'short');
     return send(response, code, 'text/plain; charset=utf-8', options.secured === null ? text : code === 200 ? 'ok\n' : 'not ready\n');
   }
-  if (!isAllowed(options, request)) return refuse(response);
-  if (debug !== null && isDebugPath(url.pathname)) {
+  const denial = await denialOf(options, request, url.pathname);
+  if (denial !== null) return refuse(response, denial);
+  if (options.opened !== null && isDebugPath(url.pathname)) {
     const why = whyNoDebug(request);
-    return why === null ? debug.answer(url, response) : send(response, 403, 'text/plain; charset=utf-8', `${why}\n`);
+    return why === null ? options.opened.answer(url, response) : send(response, 403, 'text/plain; charset=utf-8', `${why}\n`);
   }
   switch (url.pathname) {
     case '/readyz': {
@@ -109,20 +128,30 @@ async function answer(options: WebOptions, debug: Debug | null, request: Incomin
   }
 }
 
-async function control(options: WebOptions, request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
-  if (!isAllowed(options, request)) return refuse(response);
+async function control(options: Served, request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+  const denial = await denialOf(options, request, url.pathname);
+  if (denial !== null) return refuse(response, denial);
   const { code, body, headers = {} } = await answerControl(options.control, request, url);
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   send(response, code, 'application/json', JSON.stringify(body));
 }
 
-function refuse(response: ServerResponse): void {
-  response.setHeader('WWW-Authenticate', 'Bearer');
-  send(response, 401, 'text/plain; charset=utf-8', 'a bearer token is needed here\n');
+/** Every cluster lets everybody get /readyz (system:public-info-viewer), and with details it says as much as /status.json: it takes the same right. */
+const ASKED_AS: Readonly<Record<string, string>> = { '/readyz': '/status.json' };
+/** For a Retry-After. */
+const REVIEW_AGAIN_SECONDS = 2;
+
+async function denialOf({ access }: Served, request: IncomingMessage, pathname: string): Promise<Denial | null> {
+  if (access === null) return null;
+  // HEAD tells less than GET.
+  const verb = request.method === 'HEAD' ? 'get' : (request.method ?? '').toLowerCase();
+  return access.refusal(request.headers.authorization, { verb, path: ASKED_AS[pathname] ?? pathname });
 }
 
-function isAllowed({ secured }: WebOptions, request: IncomingMessage): boolean {
-  return secured === null || carriesBearer(request.headers.authorization, readBearer(secured.tokenFile));
+function refuse(response: ServerResponse, { code, text }: Denial): void {
+  if (code === 401) response.setHeader('WWW-Authenticate', 'Bearer');
+  if (code === 503) response.setHeader('Retry-After', String(REVIEW_AGAIN_SECONDS));
+  send(response, code, 'text/plain; charset=utf-8', text);
 }
 
 function send(response: ServerResponse, code: number, contentType: string, text: string): void {

@@ -42,7 +42,7 @@ describe('the command line', () => {
     [
       'an address beyond loopback without TLS and token',
       ['run', '--listen', '0.0.0.0:0'],
-      /must be a loopback address unless tls is set[\s\S]*must be a loopback address unless auth.tokenFile is set/,
+      /must be a loopback address unless tls is set[\s\S]*must be a loopback address unless auth.tokenReview or auth.tokenFile is set/,
     ],
     ['a kubeconfig that is not there', ['run', '--kubeconfig', '/no/such/file'], /kubeconfig \/no\/such\/file \(--kubeconfig\) does not exist/],
     ['no kubeconfig at all', ['run'], /No kubeconfig was found.*--kubeconfig FILE or set KUBECONFIG/],

@@ -222,7 +222,7 @@ describe('a bad configuration says key, rule, value and a way out', () => {
       text: 'listen: 0.0.0.0:8080',
       lines: [
         'kubefold.yaml:1:9: listen must be a loopback address unless tls is set, found "0.0.0.0:8080". Use 127.0.0.1:8080, or set tls.certFile and tls.keyFile and auth.',
-        'kubefold.yaml:1:9: listen must be a loopback address unless auth.tokenFile is set, found "0.0.0.0:8080". Use 127.0.0.1:8080, or set auth.tokenFile.',
+        'kubefold.yaml:1:9: listen must be a loopback address unless auth.tokenReview or auth.tokenFile is set, found "0.0.0.0:8080". Use 127.0.0.1:8080, or set auth.tokenReview: true or auth.tokenFile.',
       ],
     },
     {

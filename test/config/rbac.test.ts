@@ -84,6 +84,22 @@ describe('the least role, with a cluster', () => {
   });
 });
 
+test('who lets tokens of the cluster in may ask whose they are and what they may, and nobody else may', () => {
+  const reviews = [
+    { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
+    { apiGroups: ['authorization.k8s.io'], resources: ['subjectaccessreviews'], verbs: ['create'] },
+  ];
+  for (const kinds of [null, CLUSTER]) {
+    for (const text of ['kinds: [pods]', '']) {
+      const rules = compileRules(loadConfig({ text, file: 'x' }));
+      const rulesOf = (tokenReview: boolean): Role['rules'] =>
+        (parseAllDocuments(roleFor(kinds, rules, { name: 'x', tokenReview }))[0]?.toJS() as Role | undefined)?.rules ?? [];
+      expect(rulesOf(true)).toEqual([...rulesOf(false).slice(0, -1), ...reviews, DISCOVERY]);
+      expect(JSON.stringify(rulesOf(false))).not.toContain('create');
+    }
+  }
+});
+
 describe('the least role, without a cluster', () => {
   test('literal kinds are taken as they are', () => {
     const expected = [

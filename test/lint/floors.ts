@@ -52,6 +52,7 @@ export const STOREYS: readonly Storey[] = [
     name: 'cores',
     files: [
       ...['reflector/**', 'queue/**', 'cache/**', 'transform/**', 'audit/diff.ts', 'lease/{elector,record,roster,shares}.ts', 'storage/{around,key-order}.ts'],
+      'web/access-cache.ts',
       'storage/bcs/{documents,endpoints,envelope,routes,settle,spans,type-names}.ts',
       'bcsstorage/{condition,documents,envelope,event-body,event-query,json-value,label-selector,multicluster-query,paths,put-body,query,schema,typed-queries,watch-frames}.ts',
       'read/{age,builtin-kinds,cells,columns,custom,fields,freshness,history,indent,json-path,kind-names,pods,table,tree}.ts',

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { parseByteSize } from '../../src/config/byte-size.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { podRoleFor, roleFor } from '../../src/config/rbac.ts';
@@ -172,6 +173,20 @@ test('the lines that the serving component asks for are a valid configuration of
   const { listen, tls, auth } = loadConfig({ text: `${manifest('base/kubefold.yaml')}\n${lines.join('\n')}\n`, file: 'kubefold.yaml' });
   const patch = objectOf<Deployment>('components/serving/pod.yaml').spec.template.spec;
   const folder = patch.containers[0]?.volumeMounts[0]?.mountPath;
-  expect([tls.certFile, tls.keyFile, auth.tokenFile]).toEqual([`${folder}/tls.crt`, `${folder}/tls.key`, `${folder}/token`]);
+  expect([tls.certFile, tls.keyFile, auth]).toEqual([`${folder}/tls.crt`, `${folder}/tls.key`, { tokenReview: true, tokenFile: null }]);
   expect(patch.containers[0]).toMatchObject({ ports: [{ name: 'https', containerPort: Number(listen.split(':')[1]) }] });
+});
+
+test('the serving component adds to the role what kubefold rbac adds for its configuration, and its roles name paths that are served', async () => {
+  const rules = compileRules(loadConfig({ text: manifest('base/kubefold.yaml'), file: 'kubefold.yaml' }));
+  const rulesOf = (tokenReview: boolean): readonly string[] =>
+    (parse(roleFor(null, rules, { name: 'kubefold', tokenReview })) as ClusterRole).rules.map((rule) => JSON.stringify(rule));
+  const added = objectOf<readonly { readonly op: string; readonly path: string; readonly value: object }[]>('components/serving/cluster-role.yaml');
+  expect(added.map(({ op, path }) => `${op} ${path}`)).toEqual(['add /rules/-', 'add /rules/-']);
+  expect(added.map(({ value }) => JSON.stringify(value))).toEqual(rulesOf(true).filter((rule) => !rulesOf(false).includes(rule)));
+  const web = readFileSync(join(ROOT, 'src/web/server.ts'), 'utf8') + readFileSync(join(ROOT, 'src/web/control.ts'), 'utf8');
+  for (const name of ['metrics-reader', 'operator']) {
+    const paths = objectOf<ClusterRole>(`components/serving/${name}.yaml`).rules.flatMap(({ nonResourceURLs = [] }) => nonResourceURLs);
+    expect(paths.filter((path) => !web.includes(`'${path}'`))).toEqual([]);
+  }
 });

@@ -159,10 +159,10 @@ describe('beyond loopback', () => {
   }
 
   test.each([
-    ['neither TLS nor token', {}, /loopback address unless tls is set[\s\S]*unless auth\.tokenFile is set/],
-    ['TLS without a token', { tls: secured.tls }, /loopback address unless auth\.tokenFile is set/],
+    ['neither TLS nor token', {}, /loopback address unless tls is set[\s\S]*unless auth\.tokenReview or auth\.tokenFile is set/],
+    ['TLS without a token', { tls: secured.tls }, /loopback address unless auth\.tokenReview or auth\.tokenFile is set/],
     ['a token without TLS', { auth: secured.auth }, /loopback address unless tls is set/],
-    ['a TokenReview, which this release cannot do yet', { tls: secured.tls, auth: { tokenReview: true } }, /loopback address unless auth\.tokenFile is set/],
+    ['tokens of the cluster without TLS', { auth: { tokenReview: true } }, /loopback address unless tls is set/],
   ])('it refuses to start with %s', async (_, rest, message) => {
     writeFileSync(tokenFile, 'geheim\n');
     await expect(TestMirror.start(hollow, { config: { listen: '0.0.0.0:0', ...rest } })).rejects.toThrow(message);
