@@ -101,9 +101,9 @@ describe('an outage of storage', () => {
       mostHeld = Math.max(mostHeld, ...worlds.map((world) => world.queue.held));
     }
     const during = storage.attempts.filter(({ at }) => at >= left);
-    // Those under way when it opened, and the probes: two while the delay doubles, then one in 1 to 1.5 s.
-    expect(during.length).toBeLessThanOrEqual(FAILURES + 12 + 2 + 600);
-    expect(during.length).toBeGreaterThan(400);
+    // Those under way when it opened, and the probes: one in 0.5 to 0.75 s after the first.
+    expect(during.length).toBeLessThanOrEqual(FAILURES + 12 + 1 + 1_200);
+    expect(during.length).toBeGreaterThan(800);
     const probes = during.filter(({ at }) => at > left + 1_000);
     expect(probes.every(({ rows, underWay }) => rows <= PROBE_ROWS && underWay === 1)).toBe(true);
     expect(mostHeld).toBeLessThanOrEqual(PROBE_ROWS);
