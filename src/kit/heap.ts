@@ -1,4 +1,4 @@
-import { setFlagsFromString } from 'node:v8';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 let run: (() => void) | undefined;
@@ -14,8 +14,8 @@ export function collectGarbage(): void {
   run();
 }
 
-/** Heap and buffers in use, in bytes. */
+/** Heap and buffers of this thread in use, in bytes. Of V8 itself: process.memoryUsage() also asks the system how much is resident, at twenty times the price. */
 export function memoryInUse(): number {
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
+  const { used_heap_size, external_memory } = getHeapStatistics();
+  return used_heap_size + external_memory;
 }

@@ -3,6 +3,7 @@ import { impliedDrainMs } from './implied.ts';
 import type { GrowthPoint } from './growth.ts';
 import { loadOf } from './load/loads.ts';
 import { PUBLISHED, type PublishedRun } from './published.ts';
+import { endOf, isBehind, type Reach } from './reach.ts';
 import { JITTER } from './run.ts';
 import type { Row } from './summary.ts';
 
@@ -34,8 +35,8 @@ const FROM_IMPLIED = 0.25;
 const LONGEST_SECONDS = 600;
 /** A cost that rises by no more than this share counts as flat. */
 export const FLAT = 0.2;
-/** A run that was never behind ends when its last write is done; a drain that rounds to nothing is one write. */
-const SHORTEST_MS = 1;
+/** Later than a perfect folder by so little: what it costs that writes differ in length, and that each kind has a queue of its own. */
+const NEAR_PERFECT = 0.05;
 const FOLDINGS = ['folding', 'folding-batches', 'folding-defaults'];
 /** Whether a change comes just before or just after its object is taken is chance where time is real. */
 const CHANCE = 0.05;
@@ -67,16 +68,19 @@ export function publishedRows(rows: readonly Row[], seeds: readonly number[], pa
 /** What the issue asks of a comparison, each with what these rows say. Whatever does not fit is named. */
 export function findingsOf(parts: {
   readonly rows: readonly Row[];
+  readonly reach: readonly Reach[];
   readonly published: readonly PublishedRow[];
   readonly growth: readonly GrowthPoint[];
   /** Of a whole comparison; null of a part. */
   readonly tookSeconds: number | null;
 }): readonly Finding[] {
-  const { rows, published, growth, tookSeconds } = parts;
+  const { rows, reach, published, growth, tookSeconds } = parts;
   return [
     implied(published),
-    sooner(rows, 'folding', 'equal concurrency'),
-    sooner(rows, 'folding-defaults', "the product's defaults"),
+    sooner({ rows, reach, strategy: 'folding', how: 'equal concurrency' }),
+    reachable(reach),
+    perfect(reach),
+    sooner({ rows, reach, strategy: 'folding-defaults', how: "the product's defaults" }),
     slower(rows),
     more(rows),
     right(rows),
@@ -130,12 +134,13 @@ function pairs(rows: readonly Row[], strategies: readonly string[]): readonly Pa
   });
 }
 
-/** More waits at the end of the burst than its partitions can have in hand. */
-function isBehind({ backlogAtEnd, consumers }: Row): boolean {
-  return backlogAtEnd > consumers;
-}
-
-function sooner(rows: readonly Row[], strategy: keyof typeof TIMES_SOONER, how: string): Finding {
+function sooner(parts: {
+  readonly rows: readonly Row[];
+  readonly reach: readonly Reach[];
+  readonly strategy: keyof typeof TIMES_SOONER;
+  readonly how: string;
+}): Finding {
+  const { rows, reach, strategy, how } = parts;
   const least = TIMES_SOONER[strategy];
   const compared = pairs(rows, [strategy]);
   const behind = compared
@@ -144,6 +149,10 @@ function sooner(rows: readonly Row[], strategy: keyof typeof TIMES_SOONER, how: 
     // Of partitions that were given up only the least that they would have taken is known.
     .filter(({ partitioned, times }) => partitioned.unfinished === 0 || times >= least);
   const fits = behind.filter(({ times }) => times >= least);
+  const limitOf = (row: Row): string => {
+    const found = reach.find(({ load }) => row.strategy === 'folding' && row.clock === 'virtual' && load === row.load);
+    return found === undefined ? '' : `; ${limits(found)}`;
+  };
   return {
     asked: `where partitions end a burst with a backlog, folding drains at least ${least} times sooner at ${how}`,
     seen:
@@ -157,21 +166,47 @@ function sooner(rows: readonly Row[], strategy: keyof typeof TIMES_SOONER, how: 
       .filter(({ times }) => times < least)
       .map(
         ({ partitioned, folding, times }) =>
-          `${where(folding)}: ${times.toFixed(1)} times (${drain(partitioned)} against ${drain(folding)})${unavoidable(folding)}`,
+          `${where(folding)}: ${times.toFixed(1)} times (${drain(partitioned)} against ${drain(folding)})${limitOf(folding)}`,
       ),
   };
 }
 
-/** What of a drain is the price of writing each object once, with that many writers at that latency: there is nothing left to fold. */
-function unavoidable({ writes, latencyMs, consumers, durationMs, exactMs }: Row): string {
-  const neededMs = (writes * (latencyMs ?? 0)) / consumers - durationMs;
-  if (exactMs === null || neededMs < exactMs / 2) return '';
-  return `; ${count(writes)} writes of ${count(consumers)} writers cannot end before ${sec(neededMs / 1000)} s: these are objects that change once`;
+function limits({ foldedTimes, foldedMs, mostTimes, leastMs }: Reach): string {
+  return `a perfect folder would reach ${foldedTimes.toFixed(1)} times (${sec(foldedMs / 1000)} s), and nobody more than ${mostTimes.toFixed(1)} (${sec(leastMs / 1000)} s)`;
 }
 
-/** When all was right, after the burst; of a run that was given up the least that it would have taken. */
-function endOf({ exactMs, watchedMs }: Row): number {
-  return Math.max(SHORTEST_MS, exactMs ?? watchedMs);
+/** Loads on which nobody could drain so much sooner than partitions do, with as many writers and one row a write. */
+export function outOfReach(reach: readonly Reach[]): readonly Reach[] {
+  return reach.filter(({ isBehind: isAsked, isAtLeast, mostTimes }) => isAsked && !isAtLeast && mostTimes < TIMES_SOONER.folding);
+}
+
+function reachable(reach: readonly Reach[]): Finding {
+  const least = TIMES_SOONER.folding;
+  const never = outOfReach(reach);
+  const asked = reach.filter((one) => one.isBehind && !never.includes(one) && (!one.isAtLeast || one.times >= least));
+  const missed = asked.filter(({ times }) => times < least);
+  const apart =
+    never.length === 0
+      ? ''
+      : `; out of reach on ${never.length}: ${never.map((one) => `${one.load} (${one.mostTimes.toFixed(1)} times at the most)`).join(', ')}`;
+  return {
+    asked: `wherever ${least} times is possible at all with as many writers, folding reaches it`,
+    seen: reach.length === 0 ? 'not run' : `${asked.length - missed.length} of ${asked.length} loads${apart}`,
+    isMet: asked.length === 0 ? null : missed.length === 0,
+    exceptions: missed.map((one) => `${one.load}: ${one.times.toFixed(1)} times; ${limits(one)}`),
+  };
+}
+
+function perfect(reach: readonly Reach[]): Finding {
+  // Which write is the last one, and how long it takes, is chance.
+  const late = ({ foldingMs, foldedMs, writeMs }: Reach): number => (foldingMs - writeMs * (1 + JITTER)) / foldedMs - 1;
+  const far = reach.filter((one) => late(one) > NEAR_PERFECT);
+  return {
+    asked: `folding drains at most ${percent(NEAR_PERFECT)} and one write later than a perfect folder: oldest first, the newest state, no writer idle`,
+    seen: reach.length === 0 ? 'not run' : `${reach.length - far.length} of ${reach.length} loads, at most ${percent(Math.max(0, ...reach.map(late)))} later`,
+    isMet: reach.length === 0 ? null : far.length === 0,
+    exceptions: far.map((one) => `${one.load}: ${sec(one.foldingMs / 1000)} s against ${sec(one.foldedMs / 1000)} s`),
+  };
 }
 
 function slower(rows: readonly Row[]): Finding {

@@ -1,3 +1,4 @@
+import { memoryInUse } from '../kit/heap.ts';
 import type { Sample } from './result.ts';
 
 /** Samples that are kept of a run. */
@@ -51,9 +52,4 @@ export class Meter {
   get peakMemoryMiB(): number {
     return Math.max(0, this.#memoryMost - this.#memoryBefore) / 2 ** 20;
   }
-}
-
-function memoryInUse(): number {
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
 }

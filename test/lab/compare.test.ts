@@ -6,9 +6,9 @@ import { comparisonText } from '../../src/lab/report/text.ts';
 const CHOICE = { loads: ['hot-object'], strategies: ['serial', 'parallel', 'folding'], storages: ['memory'], rounds: 2, seed: 3, quick: true, command: 'here' };
 
 describe('a comparison', () => {
-  test('runs one contestant after the other, says how far it is, and is JSON', async () => {
+  test.each([1, 2])('has the runs of all contestants in the order of its plan, says how far it is, and is JSON; on %i cores', async (cores) => {
     const said: string[] = [];
-    const comparison = await compareStrategies({ ...CHOICE, signal: new AbortController().signal, onProgress: (text) => said.push(text) });
+    const comparison = await compareStrategies({ ...CHOICE, cores, signal: new AbortController().signal, onProgress: (text) => said.push(text) });
     expect(comparison).toMatchObject({ isComplete: true, seeds: [3, 4], command: 'here', growth: [] });
     expect(comparison.runs.map(({ strategy, seed }) => `${strategy} ${seed}`)).toEqual([
       ...['serial 3', 'parallel 3', 'folding 3', 'parallel 4', 'folding 4', 'serial 4'],
@@ -25,7 +25,7 @@ describe('a comparison', () => {
     const onProgress = (text: string): void => {
       if (text.startsWith('2 of 6')) ending.abort();
     };
-    const comparison = await compareStrategies({ ...CHOICE, signal: ending.signal, onProgress });
+    const comparison = await compareStrategies({ ...CHOICE, cores: 2, signal: ending.signal, onProgress });
     expect(comparison).toMatchObject({ isComplete: false });
     expect(comparison.runs.map(({ strategy }) => strategy)).toEqual(['serial', 'parallel']);
     expect(comparisonText(comparison)).toContain('Ended early');

@@ -1,12 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { type Finding, findingsOf, publishedRows } from '../../src/lab/findings.ts';
+import type { Reach } from '../../src/lab/reach.ts';
 import type { StrategyResult } from '../../src/lab/result.ts';
+import { reachCells, reachText } from '../../src/lab/report/reach.ts';
 import { summarize } from '../../src/lab/summary.ts';
 import { givenUp, result } from './rows.ts';
 
-function finding(asked: RegExp, results: readonly StrategyResult[], growth: Parameters<typeof findingsOf>[0]['growth'] = []): Finding {
+type Parts = Parameters<typeof findingsOf>[0];
+function finding(asked: RegExp, results: readonly StrategyResult[], { growth = [], reach = [] }: Partial<Pick<Parts, 'growth' | 'reach'>> = {}): Finding {
   const rows = summarize(results);
-  const found = findingsOf({ rows, published: publishedRows(rows, [1], 30), growth, tookSeconds: null }).filter((one) => asked.test(one.asked));
+  const found = findingsOf({ rows, reach, published: publishedRows(rows, [1], 30), growth, tookSeconds: null }).filter((one) => asked.test(one.asked));
   expect(found.map((one) => one.asked)).toHaveLength(1);
   return found[0] as Finding;
 }
@@ -30,11 +33,12 @@ describe('how much sooner folding drains', () => {
     expect(finding(/at least 5 times/, [result()])).toMatchObject({ isMet: null, seen: 'not run' });
   });
 
-  test('cannot be much where objects change once each, and then the time that their writes take is named', () => {
-    const once = result({ writes: 5_000, exactMs: 5_000, durationMs: 10_000, samples: [] });
-    expect(finding(/at least 5 times/, [behind(10_000), once]).exceptions[0]).toBe(
-      'hot-set: 2.0 times (10.0 s against 5.00 s); 5,000 writes of 30 writers cannot end before 4.50 s: these are objects that change once',
-    );
+  test('cannot be much where objects change once each, and then it is said how far anybody would get', () => {
+    const reach = [reached({ partitionedMs: 10_000, foldingMs: 5_000, foldedMs: 4_900, leastMs: 4_500 })];
+    expect(finding(/at least 5 times/, [behind(10_000), result({ exactMs: 5_000 })], { reach })).toMatchObject({
+      isMet: false,
+      exceptions: ['hot-set: 2.0 times (10.0 s against 5.00 s); a perfect folder would reach 2.0 times (4.90 s), and nobody more than 2.2 (4.50 s)'],
+    });
   });
 
   test('is ten times with the defaults', () => {
@@ -47,6 +51,58 @@ describe('how much sooner folding drains', () => {
     const cut = givenUp(500, { strategy: 'partitioned' });
     expect(finding(/at least 5 times/, [cut, result({ exactMs: 100 })])).toMatchObject({ isMet: true });
     expect(finding(/at least 5 times/, [cut, result({ exactMs: 1_000 })])).toMatchObject({ isMet: null });
+  });
+});
+
+/** Of two of which times are known. */
+function reached(over: Pick<Reach, 'partitionedMs' | 'foldingMs' | 'foldedMs' | 'leastMs'> & Partial<Reach>): Reach {
+  const { partitionedMs, foldingMs, foldedMs, leastMs } = over;
+  return {
+    ...{ load: 'hot-set', writers: 30, writeMs: 87, isAtLeast: false, isBehind: true },
+    ...{ times: partitionedMs / foldingMs, foldedTimes: partitionedMs / foldedMs, mostTimes: partitionedMs / leastMs },
+    ...over,
+  };
+}
+
+describe('what is possible at all', () => {
+  const possible = reached({ load: 'storms', partitionedMs: 10_000, foldingMs: 1_000, foldedMs: 1_000, leastMs: 500 });
+  const never = reached({ load: 'noise', partitionedMs: 10_000, foldingMs: 4_000, foldedMs: 3_900, leastMs: 2_500 });
+
+  test('is asked of folding, and what is not is named with the most that anybody could reach', () => {
+    expect(finding(/possible at all/, [], { reach: [possible, never] })).toEqual({
+      asked: 'wherever 5 times is possible at all with as many writers, folding reaches it',
+      seen: '1 of 1 loads; out of reach on 1: noise (4.0 times at the most)',
+      isMet: true,
+      exceptions: [],
+    });
+    const missed = reached({ load: 'outage', partitionedMs: 1_600, foldingMs: 400, foldedMs: 100, leastMs: 80 });
+    expect(finding(/possible at all/, [], { reach: [missed] })).toMatchObject({
+      isMet: false,
+      exceptions: ['outage: 4.0 times; a perfect folder would reach 16.0 times (0.10 s), and nobody more than 20.0 (0.08 s)'],
+    });
+    expect(finding(/possible at all/, [])).toMatchObject({ isMet: null, seen: 'not run' });
+  });
+
+  test('is not claimed of loads under which partitions keep up, or were never right', () => {
+    const apart = { partitionedMs: 100, foldingMs: 90, foldedMs: 90, leastMs: 90 };
+    expect(finding(/possible at all/, [], { reach: [reached({ ...apart, isBehind: false })] })).toMatchObject({ isMet: null, seen: '0 of 0 loads' });
+    expect(finding(/possible at all/, [], { reach: [reached({ ...apart, isAtLeast: true })] })).toMatchObject({ isMet: null, seen: '0 of 0 loads' });
+  });
+
+  test('is what folding comes near: a twentieth, and one write, later than a perfect folder is far', () => {
+    const late = (foldingMs: number): boolean | null =>
+      finding(/perfect folder/, [], { reach: [reached({ partitionedMs: 10_000, foldingMs, foldedMs: 1_000, leastMs: 500 })] }).isMet;
+    expect([late(1_154), late(1_155)]).toEqual([true, false]);
+    expect(finding(/perfect folder/, [], { reach: [possible, never] })).toMatchObject({ isMet: true, seen: '2 of 2 loads, at most 0 % later' });
+  });
+
+  test('stands beside what was seen in the report, and at its end what nobody can', () => {
+    expect(reachCells(never)).toEqual(['noise', '10.0', '4.00', '2.5', '3.90', '2.6', '2.50', '4.0']);
+    expect(reachCells({ ...never, isAtLeast: true })[1]).toBe('> 10.0');
+    expect(reachText([possible, never])).toMatch(
+      /^With 30 writers against 30, 5 times sooner is impossible for anybody on noise \(4\.0 times, for it takes 2\.50 s\): .*1\/345 s of all writers/,
+    );
+    expect(reachText([possible])).toBeNull();
   });
 });
 
@@ -102,7 +158,7 @@ test('a rung of the ladder is held against what arithmetic says of its seed', ()
 
 test('the time of the whole report is held against ten minutes', () => {
   const all = (tookSeconds: number | null): Finding | undefined =>
-    findingsOf({ rows: [], published: [], growth: [], tookSeconds }).find(({ asked }) => asked.includes('10 minutes'));
+    findingsOf({ rows: [], reach: [], published: [], growth: [], tookSeconds }).find(({ asked }) => asked.includes('10 minutes'));
   expect([all(599)?.isMet, all(600)?.isMet, all(null)]).toEqual([true, false, undefined]);
 });
 
@@ -111,8 +167,8 @@ test('a cost is flat when the largest cluster has at most a fifth more', () => {
     { objects: 1_000, microsInOrder: 8, microsPerChange: 10, bytesPerWaitingChange: 5_000, bytesPerObject: 400 },
     { objects: 300_000, microsInOrder: 9, microsPerChange: last, bytesPerWaitingChange: 5_000, bytesPerObject: 400 },
   ];
-  expect(finding(/time in random order/, [result()], growth(11.9)).isMet).toBe(true);
-  expect(finding(/time in random order/, [result()], growth(12.5))).toMatchObject({ isMet: false, exceptions: ['300,000 objects: 12.5 µs'] });
-  expect(finding(/^time for one change/, [result()], growth(12.5)).isMet).toBe(true);
-  expect(finding(/memory for one change/, [result()], growth(12.5)).isMet).toBe(true);
+  expect(finding(/time in random order/, [result()], { growth: growth(11.9) }).isMet).toBe(true);
+  expect(finding(/time in random order/, [result()], { growth: growth(12.5) })).toMatchObject({ isMet: false, exceptions: ['300,000 objects: 12.5 µs'] });
+  expect(finding(/^time for one change/, [result()], { growth: growth(12.5) }).isMet).toBe(true);
+  expect(finding(/memory for one change/, [result()], { growth: growth(12.5) }).isMet).toBe(true);
 });

@@ -6,6 +6,7 @@ import type { Finding } from '../findings.ts';
 import type { Row } from '../summary.ts';
 import { type Chart, chartsOf } from './charts.ts';
 import { COLUMNS, verdict, whole } from './figures.ts';
+import { REACH_HEADS, REACH_SAYS, reachCells, reachText } from './reach.ts';
 import { storageText } from './text.ts';
 import { WHY_PUBLISHED_DIFFERS } from './why.ts';
 
@@ -27,6 +28,7 @@ export function comparisonPage(comparison: Comparison): string {
 ${circumstances(comparison)}
 <h2>What was asked, and what was seen</h2>
 ${findingsTable(comparison.findings)}
+${reachTable(comparison)}
 <h2>The published tables, beside ours</h2>
 ${publishedTable(comparison)}
 ${charts.map(chartHtml).join('\n')}
@@ -80,6 +82,21 @@ function findingsTable(findings: readonly Finding[]): string {
     return `<tr><td class="${isMet === null ? 'open' : isMet ? 'good' : 'bad'}">${answer}</td><td class="words">${text(asked)}</td><td class="words">${text(seen)}${list}</td></tr>`;
   });
   return `<div class="wide"><table id="findings"><tbody>${rows.join('\n')}</tbody></table></div>`;
+}
+
+function reachTable({ reach }: Comparison): string {
+  if (reach.length === 0) return '';
+  const rows = reach.map(
+    (one) =>
+      `<tr>${reachCells(one)
+        .map((cell) => `<td>${text(cell)}</td>`)
+        .join('')}</tr>`,
+  );
+  const limit = reachText(reach);
+  return `<h2>How much sooner anybody could drain</h2>
+<p>Folding with as many writers as there are partitions, and what arithmetic allows; seconds after the burst. ${text(REACH_SAYS)}</p>
+<div class="wide"><table id="reach"><thead><tr>${REACH_HEADS.map((head) => `<th>${head}</th>`).join('')}</tr></thead><tbody>${rows.join('\n')}</tbody></table></div>
+${limit === null ? '' : `<p id="out-of-reach">${text(limit)}</p>`}`;
 }
 
 function publishedTable({ published }: Comparison): string {

@@ -104,6 +104,16 @@ describe('the report of a comparison, opened as a file without a network', () =>
     ]);
   });
 
+  test('has what anybody could reach beside what was seen, load by load', async () => {
+    const rows = await page.locator('#reach tbody tr').evaluateAll((all) => all.map((row) => [...row.querySelectorAll('td')].map((cell) => cell.textContent)));
+    expect(rows.map(([load]) => load)).toEqual(['ladder-352', 'ladder-1164', 'hot-object', 'storms']);
+    for (const row of rows) expect(row).toHaveLength(await page.locator('#reach thead th').count());
+    const [, partitions, folding, , perfect, , least] = (rows[1] ?? []).map(Number);
+    expect(partitions).toBeGreaterThan(30);
+    expect(Math.abs((folding ?? Number.NaN) / (perfect ?? Number.NaN) - 1)).toBeLessThan(0.1);
+    expect(least).toBeLessThan(perfect ?? Number.NaN);
+  });
+
   test('has the published figures beside ours', async () => {
     const rows = await page
       .locator('#published tbody tr')
