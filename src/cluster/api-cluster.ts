@@ -1,9 +1,10 @@
+import { StringDecoder } from 'node:string_decoder';
 import type { Clock } from '../kit/clock.ts';
 import { Semaphore } from '../kit/semaphore.ts';
 import type { RateLimit } from '../limit/limit.ts';
 import { nameOf, objectKey, type ObjectKey } from '../model/key.ts';
 import type { Kind, Scope } from '../model/kind.ts';
-import type { AccessReviews, ChunkSink, Cluster, Discovery, EventSink, LeasePlace, LeaseStore, ListQuery, WatchQuery } from './cluster.ts';
+import type { AccessReviews, ChunkSink, Cluster, Discovery, EventSink, LeaseDirectory, LeasePlace, LeaseStore, ListQuery, WatchQuery } from './cluster.ts';
 import type { Credentials } from './credentials.ts';
 import { discover } from './discovery.ts';
 import { HttpClient, type HttpRequest } from './http.ts';
@@ -47,7 +48,7 @@ const LEASES: Kind = {
 /** The server ends the watch by itself after so long. */
 const LEASE_WATCH_SECONDS = 600;
 
-class ApiCluster implements Cluster, LeaseStore, EventSink, AccessReviews {
+class ApiCluster implements Cluster, LeaseStore, LeaseDirectory, EventSink, AccessReviews {
   readonly address: string;
   readonly #http: HttpClient;
   readonly #rate: RateLimit | null;
@@ -128,6 +129,21 @@ class ApiCluster implements Cluster, LeaseStore, EventSink, AccessReviews {
     return unwrapped(this.#http.stream({ path: collectionPath(LEASES, namespace) + query, accept: JSON_TYPE, signal, isWatch: true }, onChange));
   }
 
+  listLeases(namespace: string, labelSelector: string, signal: AbortSignal): Promise<unknown> {
+    return unwrapped(this.#lease({ path: collectionPath(LEASES, namespace) + listQuery({ labelSelector }), accept: JSON_TYPE, signal }));
+  }
+
+  watchLeases(namespace: string, labelSelector: string, onEvent: (event: unknown) => void, signal: AbortSignal): Promise<void> {
+    const query = watchQuery({ resourceVersion: '', timeoutSeconds: LEASE_WATCH_SECONDS, labelSelector });
+    const sink = eachLine((line) => onEvent(JSON.parse(line)));
+    return unwrapped(this.#http.stream({ path: collectionPath(LEASES, namespace) + query, accept: JSON_TYPE, signal, isWatch: true }, sink));
+  }
+
+  async deleteLease(place: LeasePlace, seen: { readonly uid: string; readonly resourceVersion: string }, signal: AbortSignal): Promise<void> {
+    const body = JSON.stringify({ apiVersion: 'v1', kind: 'DeleteOptions', preconditions: seen });
+    await unwrapped(this.#lease({ path: leasePath(place), accept: JSON_TYPE, signal, method: 'DELETE', body }));
+  }
+
   async postEvent(namespace: string, event: object, signal: AbortSignal): Promise<void> {
     const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/events`;
     await unwrapped(this.#http.body({ path, accept: JSON_TYPE, signal, method: 'POST', body: JSON.stringify(event) }));
@@ -170,6 +186,17 @@ class ApiCluster implements Cluster, LeaseStore, EventSink, AccessReviews {
 
 function leasePath({ namespace, name }: LeasePlace): string {
   return objectPath(LEASES, objectKey(namespace, name));
+}
+
+/** Hands on every line of a stream of small lines, without its end. */
+function eachLine(onLine: (line: string) => void): ChunkSink {
+  const decoder = new StringDecoder('utf8');
+  let rest = '';
+  return (chunk) => {
+    const lines = (rest + decoder.write(Buffer.from(chunk))).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) if (line !== '') onLine(line);
+  };
 }
 
 /** Outside of this room a refusal is its ApiError. */

@@ -86,6 +86,16 @@ export interface AccessReviews {
   reviewAccess(spec: object, signal: AbortSignal): Promise<unknown>;
 }
 
+/** All leases of one election with shards, found by a label. Throws as LeaseStore does. */
+export interface LeaseDirectory {
+  /** A LeaseList, as JSON that was parsed, of the newest revision. */
+  listLeases(namespace: string, labelSelector: string, signal: AbortSignal): Promise<unknown>;
+  /** Calls `onEvent` with every event, as JSON that was parsed: first what there is. Resolves when the server ends the watch. */
+  watchLeases(namespace: string, labelSelector: string, onEvent: (event: unknown) => void, signal: AbortSignal): Promise<void>;
+  /** Only the very state that was seen: an ApiError with status 409 when it has changed, with 404 when it is gone. */
+  deleteLease(place: LeasePlace, seen: { readonly uid: string; readonly resourceVersion: string }, signal: AbortSignal): Promise<void>;
+}
+
 /** Where Events about this program go. */
 export interface EventSink {
   /** Creates a core/v1 Event. Throws as Cluster does. Held up by no budget of requests. */

@@ -13,7 +13,7 @@ export interface HttpRequest {
   /** Path and query, below the server's own path prefix. */
   readonly path: string;
   /** Default GET. */
-  readonly method?: 'POST' | 'PUT' | undefined;
+  readonly method?: 'POST' | 'PUT' | 'DELETE' | undefined;
   /** JSON, of a POST or PUT. */
   readonly body?: string | undefined;
   readonly accept: string;

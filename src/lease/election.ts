@@ -1,4 +1,4 @@
-import type { LeasePlace, LeaseStore } from '../cluster/cluster.ts';
+import type { LeaseStore } from '../cluster/cluster.ts';
 import { Alarm } from '../kit/alarm.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
@@ -6,13 +6,15 @@ import type { Random } from '../kit/random.ts';
 import { within } from '../kit/within.ts';
 import { ApiError, messageOf } from '../model/errors.ts';
 import { Elector, type LeaseTimings, type Role, type Step } from './elector.ts';
-import { readLease } from './record.ts';
+import { type LeaseIdentity, type ObservedLease, readLease } from './record.ts';
 
 export interface ElectionOptions {
   readonly leases: LeaseStore;
-  readonly place: LeasePlace;
+  readonly place: LeaseIdentity;
   readonly identity: string;
   readonly timings: LeaseTimings;
+  /** What was seen of the lease before; absent or null: nothing. */
+  readonly known?: ObservedLease | null | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;

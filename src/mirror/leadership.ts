@@ -5,8 +5,12 @@ import type { Config } from '../config/schema.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import type { Random } from '../kit/random.ts';
+import { onAbort } from '../kit/within.ts';
 import { Election } from '../lease/election.ts';
+import type { LeaseTimings } from '../lease/elector.ts';
+import type { ObservedLease } from '../lease/record.ts';
 import { EpochError, LeadershipLostError, messageOf, StorageError } from '../model/errors.ts';
+import type { Shard } from '../model/shard.ts';
 import type { LeadershipStatus } from '../model/status.ts';
 import { aroundStorage } from '../storage/around.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -14,12 +18,34 @@ import { Tenure } from './tenure.ts';
 
 export interface LeadershipOptions {
   readonly settings: Config['leaderElection'];
+  /** The lease and who wants it. Absent: that of the settings, and a name of its own. */
+  readonly lease?: LeaseChoice | undefined;
   readonly leases: LeaseStore;
   /** Of the Lease, when none is configured. */
   readonly namespace: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+}
+
+/** One lease of several that this process may hold. */
+export interface LeaseChoice {
+  readonly name: string;
+  readonly identity: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** As it was seen before; null when it was not. */
+  readonly known: ObservedLease | null;
+  /** What its holder writes. */
+  readonly shard: Shard;
+}
+
+/** As controller-runtime does: unique, so that who starts again never takes a lease of its former life for its own. */
+export function newIdentity(id: string = randomUUID()): string {
+  return `${hostname()}_${id}`;
+}
+
+export function leaseTimings({ leaseSeconds, renewSeconds, retrySeconds }: Config['leaderElection']): LeaseTimings {
+  return { leaseMs: leaseSeconds * 1000, renewMs: renewSeconds * 1000, retryMs: retrySeconds * 1000 };
 }
 
 /** A leader whose storage cannot be opened just now tries again after so long. */
@@ -37,22 +63,23 @@ export class Leadership {
   readonly #election: Election;
   readonly #lost = new AbortController();
   #storage: Storage | null = null;
-  #isOpening = false;
+  #opening: Promise<void> | null = null;
+  readonly #ending = new AbortController();
   #hasOpened = false;
   #isRefused = false;
   #onEpoch = (): void => {};
 
   constructor(options: LeadershipOptions) {
-    const { settings, leases, clock, random } = options;
+    const { settings, lease, leases, clock, random } = options;
     this.#options = options;
-    this.name = settings.name;
+    this.name = lease?.name ?? settings.name;
     this.#log = options.log.child({ component: 'lease' });
     this.#election = new Election({
       leases,
-      place: { namespace: settings.namespace ?? options.namespace, name: settings.name },
-      // As controller-runtime does: unique, so that who starts again never takes a lease of its former life for its own.
-      identity: `${hostname()}_${randomUUID()}`,
-      timings: { leaseMs: settings.leaseSeconds * 1000, renewMs: settings.renewSeconds * 1000, retryMs: settings.retrySeconds * 1000 },
+      place: { namespace: settings.namespace ?? options.namespace, name: this.name, labels: lease?.labels },
+      identity: lease?.identity ?? newIdentity(),
+      timings: leaseTimings(settings),
+      known: lease?.known,
       clock,
       random,
       log: this.#log,
@@ -72,6 +99,11 @@ export class Leadership {
 
   get slowPaths(): number {
     return this.#election.slowPaths;
+  }
+
+  /** Whether the lease is this process's, whatever became of storage. */
+  get holdsLease(): boolean {
+    return this.#election.role === 'leader';
   }
 
   get isLeading(): boolean {
@@ -103,6 +135,12 @@ export class Leadership {
     return { role: this.isLeading ? 'leader' : 'standby', identity, holder, epoch: this.isLeading ? epoch : null };
   }
 
+  /** Storage is not opened any more; resolves when an attempt under way is over, so that `hasOpened` is final. Never rejects. */
+  async stopOpening(): Promise<void> {
+    this.#ending.abort();
+    await this.#opening;
+  }
+
   /** Everything that needed the lease has ended: gives it back, unless it is lost. Never rejects. */
   end(): Promise<void> {
     return this.#lost.signal.reason instanceof LeadershipLostError ? this.#election.end() : this.#election.release();
@@ -112,9 +150,8 @@ export class Leadership {
     const { role, hasLooked } = this.#election;
     this.#onEpoch();
     if (role === 'lost') this.#lose(new LeadershipLostError(this.#election.why));
-    else if (role === 'leader' && !this.#isOpening) {
-      this.#isOpening = true;
-      void this.#open();
+    else if (role === 'leader' && this.#opening === null) {
+      this.#opening = this.#open();
     } else if (role === 'candidate' && hasLooked) this.tenure.standBy();
   }
 
@@ -131,36 +168,38 @@ export class Leadership {
   }
 
   async #open(): Promise<void> {
-    const { clock } = this.#options;
-    for (let failures = 0; !this.#lost.signal.aborted && this.#election.role === 'leader'; ) {
+    const { clock, lease } = this.#options;
+    const stopped = AbortSignal.any([this.#lost.signal, this.#ending.signal]);
+    for (let failures = 0; !stopped.aborted && this.#election.role === 'leader'; ) {
       const { epoch, identity: holder } = this.#election;
       try {
-        await this.#storage?.open({ epoch: epoch ?? 0, holder });
+        await this.#storage?.open({ epoch: epoch ?? 0, holder, ...(lease && { shard: lease.shard }) });
         this.#hasOpened = true;
         return this.tenure.begin();
       } catch (cause) {
         if (cause instanceof EpochError) {
           // The lease was made anew since: its count is behind. Nobody else holds it, so ours may go ahead.
           this.#election.raise(cause.newest + 1);
-          await this.#epochAbove(cause.newest);
+          await this.#epochAbove(cause.newest, stopped);
           continue;
         }
         if (!(cause instanceof StorageError) || !cause.retryable) return this.#lose(cause instanceof Error ? cause : new Error(messageOf(cause)));
         this.tenure.standBy();
         this.#log[failures++ < 10 ? 'warn' : 'error']('this process leads, but storage cannot be opened yet', { error: cause.message });
-        await clock.sleep(OPEN_AGAIN_MS, this.#lost.signal);
+        await clock.sleep(OPEN_AGAIN_MS, stopped);
       }
     }
   }
 
-  #epochAbove(newest: number): Promise<void> {
+  #epochAbove(newest: number, stopped: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const look = (): void => {
-        if ((this.#election.epoch ?? -1) <= newest && this.#election.role === 'leader') return;
+        if ((this.#election.epoch ?? -1) <= newest && this.#election.role === 'leader' && !stopped.aborted) return;
         this.#onEpoch = () => {};
         resolve();
       };
       this.#onEpoch = look;
+      onAbort(stopped, look);
       look();
     });
   }

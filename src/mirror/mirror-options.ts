@@ -1,3 +1,4 @@
+import type { SlabPool } from '../cache/body-pool.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { ConfigInUse } from '../config/in-use.ts';
 import type { Config } from '../config/schema.ts';
@@ -5,7 +6,15 @@ import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import type { Random } from '../kit/random.ts';
 import type { Storage, StorageReader } from '../storage/storage.ts';
+import type { Metrics } from './metrics.ts';
 import type { Tenure } from './tenure.ts';
+
+/** What the mirrors of one process have in common. */
+export interface SharedParts {
+  readonly metrics: Metrics;
+  /** Bodies that wait to be written, of all of them. */
+  readonly pool: SlabPool;
+}
 
 export interface MirrorOptions {
   /** What the copy calls the cluster. */
@@ -17,6 +26,8 @@ export interface MirrorOptions {
   /** Whether this process writes, or stands by for another one that does. Absent: it writes. */
   readonly tenure?: Tenure | undefined;
   readonly config: Config;
+  /** Absent: this mirror is the only one of its process. */
+  readonly shared?: SharedParts | undefined;
   /** What is told of the file behind it, if there is one. */
   readonly configuration?: Pick<ConfigInUse, 'status' | 'warnings'> | undefined;
   /** Begin with whole lists, whatever is on record: only a list says when all of it was seen. For a run that ends once the copy is exact. */

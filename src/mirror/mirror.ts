@@ -13,10 +13,11 @@ import { StorageGate } from '../worker/gate.ts';
 import { MirrorControl } from './control.ts';
 import { DISCOVER_AFTER_CHANGE_MS, DISCOVER_EVERY_MS, Discovered, TELL_KINDS } from './discovered.ts';
 import { unclaimedRule } from './fence.ts';
+import { keepFlushing } from './flushing.ts';
 import { HistoryGuard } from './history-guard.ts';
 import { KindMirror } from './kind-mirror.ts';
 import { isComplete, kindGauges, kindStatus } from './kind-status.ts';
-import { Metrics } from './metrics.ts';
+import { type KindGauges, Metrics } from './metrics.ts';
 import { showMirror } from './mirror-metrics.ts';
 import type { Control } from '../model/control.ts';
 import type { MirrorStatus } from '../model/status.ts';
@@ -25,10 +26,9 @@ import { Moves } from './moves.ts';
 import { persistently } from './persistently.ts';
 import { planAll, reconcile, retiredPlan } from './reconcile.ts';
 import { Tenure } from './tenure.ts';
-import { Workloads } from './workloads.ts';
+import { type WorkloadCounts, Workloads } from './workloads.ts';
 
 const RECONCILE_RETRY_MS = 5_000;
-const FLUSH_EVERY_MS = 5_000;
 
 type Running = { readonly mirror: KindMirror; readonly plan: KindPlan };
 
@@ -83,11 +83,11 @@ export class Mirror {
         return this.#kinds.keys();
       },
     });
-    this.#pool = new SlabPool(options.config.cache.pendingBytes * BODIES_SHARE);
+    this.#pool = options.shared?.pool ?? new SlabPool(options.config.cache.pendingBytes * BODIES_SHARE);
     this.#gate = new StorageGate(options);
     this.#workloads = new Workloads(options);
     this.control = new MirrorControl({ ...options, mirrors: () => this.#mirrors() });
-    this.metrics = new Metrics({ kinds: () => this.#mirrors().map((mirror) => kindGauges(mirror, options.clock)), pendingBytes: () => this.#pool.usedBytes });
+    this.metrics = options.shared?.metrics ?? new Metrics({ kinds: () => this.gauges(), pendingBytes: () => this.#pool.usedBytes });
     this.#auditor = new Auditor({
       ...options,
       reader: options.reader ?? { why: 'no reader of the copy was given' },
@@ -97,7 +97,7 @@ export class Mirror {
       secretKey: () => this.#secretKey,
       countsOf: (id) => this.metrics.forKind(id),
     });
-    showMirror(this.metrics, { gate: this.#gate, auditor: this.#auditor, workloads: this.#workloads, mirror: this, clock: options.clock });
+    if (options.shared === undefined) showMirror(this.metrics, { status: () => this.status(), workloads: () => this.workloads, clock: options.clock });
   }
 
   /** Mirrors until `signal` aborts, then writes what is dirty until `hurry` aborts. Storage must be open as soon as this process leads. */
@@ -106,7 +106,8 @@ export class Mirror {
     // Ends the loops beside this one also when it ends by an error.
     const ended = new AbortController();
     const running = AbortSignal.any([signal, ended.signal]);
-    const flushing = this.#flushLoop(running);
+    const leaving = (): ReadonlySet<KindMirror> => new Set(this.#leaving.values());
+    const flushing = keepFlushing({ ...this.#options, all: () => this.#mirrors(), leaving }, () => this.#askAgain([0]), running);
     let guarding = Promise.resolve();
     let auditing = Promise.resolve();
     try {
@@ -162,6 +163,15 @@ export class Mirror {
       !this.#moves.isFollowing &&
       [...this.#kinds.values()].every(({ mirror }) => isComplete(mirror))
     );
+  }
+
+  /** What became of owners that were asked for. */
+  get workloads(): WorkloadCounts {
+    return this.#workloads.counts;
+  }
+
+  gauges(): readonly KindGauges[] {
+    return this.#mirrors().map((mirror) => kindGauges(mirror, this.#options.clock));
   }
 
   status(): MirrorStatus {
@@ -331,20 +341,5 @@ export class Mirror {
 
   #askAgain(delaysMs: readonly number[]): void {
     for (const delayMs of delaysMs) this.#alarm.set(delayMs);
-  }
-
-  async #flushLoop(signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#options;
-    while (!signal.aborted) {
-      await clock.sleep(FLUSH_EVERY_MS, signal);
-      for (const { held } of this.#mirrors()) held.tick();
-      for (const { mirror } of this.#kinds.values()) {
-        await mirror
-          .flush()
-          .catch((cause: unknown) => log.warn('cannot commit how complete a kind is, will retry', { kind: mirror.id, error: messageOf(cause) }));
-      }
-      // Not here: a kind that leaves and one that comes back are one after the other only there.
-      if ([...this.#leaving.values()].some(({ cache }) => cache.held === 0)) this.#askAgain([0]);
-    }
   }
 }

@@ -15,7 +15,7 @@ import { type Followed, type Learned, type Link, Owners } from '../transform/own
 import { readWorkload, type Workload } from '../transform/workload.ts';
 import type { WorkloadsOfKind } from '../worker/write-of.ts';
 import type { Metrics } from './metrics.ts';
-import { LOOK_UPS, OwnerLookUps, type Route } from './owner-look-ups.ts';
+import { LOOK_UPS, type LookUp, OwnerLookUps, type Route } from './owner-look-ups.ts';
 import { scanObject } from './scan-object.ts';
 
 /** Links that nobody needs yet: an owner often comes before what it owns. Some 300 bytes each. */
@@ -161,21 +161,8 @@ export class Workloads {
     await Promise.all([this.#lookUps.run(signal), this.#readRows(signal)]);
   }
 
-  show(metrics: Pick<Metrics, 'computed'>): void {
-    const lookUps = 'kubefold_owner_lookups_total';
-    metrics.computed({
-      name: lookUps,
-      help: 'Owners of objects whose top workload is asked for that were looked up: read from their row, found by the API server, not there, refused, failed',
-      type: 'counter',
-      read: () => LOOK_UPS.map((outcome) => ({ metricName: lookUps, labels: { outcome }, value: this.#lookUps.counts[outcome] })),
-    });
-    const renewals = 'kubefold_workload_renewals_total';
-    metrics.computed({
-      name: renewals,
-      help: 'Objects written again because their top workload became another',
-      type: 'counter',
-      read: () => [{ metricName: renewals, labels: {}, value: this.#renewed }],
-    });
+  get counts(): WorkloadCounts {
+    return { lookUps: this.#lookUps.counts, renewed: this.#renewed };
   }
 
   #isSettled(): boolean {
@@ -283,5 +270,28 @@ function hidesOwners({ mask, remove }: Pick<KindPlan, 'mask' | 'remove'>): boole
   return [...mask, ...remove.map(({ path }) => path)].some(({ steps: [first, second] }) => {
     if (first?.type !== 'field') return true;
     return first.name === 'metadata' && (second?.type !== 'field' || second.name === 'ownerReferences');
+  });
+}
+
+/** What became of owners that were asked for, and how many objects were written again because their top workload became another. */
+export interface WorkloadCounts {
+  readonly lookUps: Readonly<Record<LookUp, number>>;
+  readonly renewed: number;
+}
+
+export function showWorkloads(metrics: Pick<Metrics, 'computed'>, counts: () => WorkloadCounts): void {
+  const lookUps = 'kubefold_owner_lookups_total';
+  metrics.computed({
+    name: lookUps,
+    help: 'Owners of objects whose top workload is asked for that were looked up: read from their row, found by the API server, not there, refused, failed',
+    type: 'counter',
+    read: () => LOOK_UPS.map((outcome) => ({ metricName: lookUps, labels: { outcome }, value: counts().lookUps[outcome] })),
+  });
+  const renewals = 'kubefold_workload_renewals_total';
+  metrics.computed({
+    name: renewals,
+    help: 'Objects written again because their top workload became another',
+    type: 'counter',
+    read: () => [{ metricName: renewals, labels: {}, value: counts().renewed }],
   });
 }
