@@ -12,6 +12,8 @@ export interface AuditedKind {
   readonly plan: KindPlan;
   readonly cache: CacheReader;
   scopeOf(key: ObjectKey): ScopeState;
+  /** Whether the object, or the row, with this uid is mirrored here; what is not is another shard's to audit. */
+  isOurs(uid: string): boolean;
   /** Whether the key is neither queued nor in a worker's hands nor waits for a deadline. */
   isIdle(key: ObjectKey): boolean;
   /** Why nothing can be said of the kind just now (it is listed for the first time, refused, or ends); null when it can be compared. */

@@ -28,6 +28,8 @@ export interface AuditorOptions {
   /** Asked at the beginning of a round. */
   readonly kinds: () => readonly AuditedKind[];
   readonly secretKey: () => Uint8Array;
+  /** Of what a list brings, a share is ours; what is not costs pages as well. Absent: all is. */
+  readonly sharding?: { readonly share: number } | null | undefined;
   readonly countsOf: (id: KindId) => AuditCounts;
 }
 
@@ -95,7 +97,7 @@ export class Auditor {
     if (can.length === 0) return null;
     // Those that are not ready yet may be by the end of the round.
     const kinds = [...can, ...all.filter((kind) => !can.includes(kind))];
-    const pace = new Pace(clock, gapOf(roundMs, pagesOf(kinds)));
+    const pace = new Pace(clock, gapOf(roundMs, pagesOf(kinds, this.#options.sharding?.share ?? 1)));
     const ended = new AbortController();
     const within = AbortSignal.any([signal, ended.signal]);
     const settling: Promise<void>[] = [];
@@ -135,9 +137,9 @@ export class Auditor {
 }
 
 /** List requests of a round, as far as can be told at its beginning. */
-function pagesOf(kinds: readonly AuditedKind[]): number {
+function pagesOf(kinds: readonly AuditedKind[], share: number): number {
   let pages = 0;
-  for (const { cache } of kinds) for (const { objects } of cache.scopes) pages += Math.max(1, Math.ceil(objects / PAGE));
+  for (const { cache } of kinds) for (const { objects } of cache.scopes) pages += Math.max(1, Math.ceil(objects / share / PAGE));
   return pages;
 }
 

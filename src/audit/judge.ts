@@ -57,7 +57,7 @@ export type Judgement =
   | { readonly is: 'drift'; readonly cause: Drift; readonly mend: 'write' | 'delete' | 'read' | 'relist' };
 
 const OK: Judgement = { is: 'ok' };
-const LATER: Judgement = { is: 'later' };
+export const LATER: Judgement = { is: 'later' };
 const ASK: Judgement = { is: 'ask' };
 const BACK: Judgement = { is: 'back' };
 

@@ -11,7 +11,7 @@ import type { IndexRow, StorageReader, StoredObject } from '../storage/storage.t
 import type { AuditedKind } from './audited-kind.ts';
 import { Reducer } from './content.ts';
 import type { Drift, Seen } from './diff.ts';
-import { judge, type Judgement, type Known, knownOf } from './judge.ts';
+import { judge, type Judgement, type Known, knownOf, LATER } from './judge.ts';
 import { readOne } from './live.ts';
 import { checkObstacle, liveRanges, type Range } from './live-ranges.ts';
 import type { Pace } from './pace.ts';
@@ -143,7 +143,7 @@ export class KindAudit {
       const namespace = namespaceOf(row.key);
       // Past every name that a namespace can hold.
       after = kind.plan.scopes.includes(namespace) ? objectKey(namespace, '\u{10ffff}') : row.key;
-      if (after === row.key) this.#suspect(row.key, null, listed);
+      if (after === row.key && kind.isOurs(row.uid)) this.#suspect(row.key, null, listed);
       await clock.sleep(BREATH_MS, signal);
       signal.throwIfAborted();
     }
@@ -172,6 +172,8 @@ export class KindAudit {
     const { counts } = this.#parts;
     const before = keys.map((key) => this.#known(key));
     const rows = await this.#readRows(range.scope, after, upTo, size + 1);
+    const wanted = new Set(keys);
+    for (const { key, uid } of rows.values()) if (!wanted.has(key) && !this.#parts.kind.isOurs(uid)) rows.delete(key);
     keys.forEach((key, index) => {
       const live = range.live.get(key) ?? null;
       const row = rows.get(key);
@@ -249,9 +251,12 @@ export class KindAudit {
   ): Judgement {
     const { kind } = this.#parts;
     const { progress, rewrites } = kind.scopeOf(key);
+    const isForeign = found.row !== null && !kind.isOurs(found.row.uid);
+    // An object of another shard has taken the name, and we have yet to hear that ours is gone. Only an older one of that shard must not stand there.
+    if (isForeign && isReplaced(found)) return LATER;
     return judge({
       ...found,
-      row: found.row === null ? null : this.#reducer.row(found.row, found.live),
+      row: found.row === null || isForeign ? null : this.#reducer.row(found.row, found.live),
       after: this.#known(key),
       progress,
       revisions: this.#reducer.revisions,
@@ -301,6 +306,7 @@ export class KindAudit {
     const { progress } = kind.scopeOf(key);
     let isThere = false;
     await readOne({ ...this.#parts, plan: kind.plan }, key, (object) => {
+      if (!kind.isOurs(object.uid)) return;
       isThere = true;
       if (kind.obstacle() !== null) return;
       // It was there before the watch had got to where it was when this was asked: it must have been known.
@@ -326,4 +332,11 @@ export class KindAudit {
     this.result.skipped = why;
     this.#parts.log.debug('a kind is left out of this round of the audit', { reason: why });
   }
+}
+
+/** Whether the row is of a later moment than everything that is known of our object of that name. */
+function isReplaced({ live, before, row }: { readonly live: Seen | null; readonly before: Known; readonly row: StoredObject | null }): boolean {
+  if (row === null || (live === null && before.is === 'unknown')) return false;
+  const isLater = (revision: Revision): boolean => revision === '' || compareRevisions(row.revision, revision) > 0;
+  return (live === null || isLater(live.revision)) && (before.is === 'unknown' || isLater(before.revision));
 }

@@ -67,6 +67,7 @@ export async function* liveRanges(
       last = key;
       objects++;
       bytes += object.size;
+      if (!kind.isOurs(object.uid)) return;
       try {
         const seen = reducer.live(object);
         if (seen !== null) live.set(key, seen);

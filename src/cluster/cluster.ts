@@ -10,6 +10,8 @@ export interface ListQuery {
   readonly continue?: string | undefined;
   readonly labelSelector?: string | undefined;
   readonly fieldSelector?: string | undefined;
+  /** Only objects of one shard (model/shard.ts). A server that cannot split ignores it silently; one that can says so in the list (`ListEnd.shardInfo`). */
+  readonly shardSelector?: string | undefined;
 }
 
 export interface WatchQuery {
@@ -19,6 +21,8 @@ export interface WatchQuery {
   readonly timeoutSeconds: number;
   readonly labelSelector?: string | undefined;
   readonly fieldSelector?: string | undefined;
+  /** As in a list; nothing in a watch says whether the server heeds it. */
+  readonly shardSelector?: string | undefined;
 }
 
 /**

@@ -27,6 +27,7 @@ export function listQuery(query: ListQuery): string {
     ['resourceVersionMatch', query.resourceVersionMatch],
     ['labelSelector', query.labelSelector],
     ['fieldSelector', query.fieldSelector],
+    ['shardSelector', query.shardSelector],
   ]);
 }
 
@@ -41,6 +42,7 @@ export function watchQuery(query: WatchQuery): string {
     ['resourceVersionMatch', query.sendInitialEvents === undefined ? undefined : 'NotOlderThan'],
     ['labelSelector', query.labelSelector],
     ['fieldSelector', query.fieldSelector],
+    ['shardSelector', query.shardSelector],
   ]);
 }
 

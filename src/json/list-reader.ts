@@ -31,6 +31,8 @@ export interface ListEnd {
   readonly continue: string | null;
   /** Items that are still to come, as far as the server says. */
   readonly remaining: number | null;
+  /** The shard selector by which the server chose the items; null when it chose by none, whatever it was asked. */
+  readonly shardInfo: string | null;
 }
 
 const QUOTE = 0x22;
@@ -112,7 +114,12 @@ export class ListReader {
     const revision = textOf(this.#metadata.resourceVersion);
     if (!isRevision(revision)) throw this.#error(0, 'a list with a metadata.resourceVersion', 'a list that cannot be watched from');
     const remaining = this.#metadata.remainingItemCount;
-    return { revision, continue: textOf(this.#metadata.continue) || null, remaining: typeof remaining === 'number' ? remaining : null };
+    return {
+      revision,
+      continue: textOf(this.#metadata.continue) || null,
+      remaining: typeof remaining === 'number' ? remaining : null,
+      shardInfo: textOf(membersOf(this.#metadata.shardInfo).selector) || null,
+    };
   }
 
   #error(offset: number, expected: string, found: string): JsonError {

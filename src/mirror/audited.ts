@@ -8,6 +8,7 @@ import type { ObservedQueue } from '../queue/work-queue.ts';
 import type { ReflectorStatus } from '../reflector/reflector.ts';
 import type { Delivery } from './delivery.ts';
 import type { HeldDeletions } from './held.ts';
+import type { Sharding } from './sharding.ts';
 
 export interface AuditedParts {
   readonly plan: KindPlan;
@@ -16,6 +17,8 @@ export interface AuditedParts {
   readonly held: HeldDeletions;
   readonly delivery: Pick<Delivery, 'seen' | 'absent'>;
   readonly clock: Clock;
+  /** Absent: everything is mirrored. */
+  readonly sharding: Sharding | null | undefined;
   readonly status: ReadonlyMap<Scope, ReflectorStatus>;
   readonly ending: AbortSignal;
   readonly resync: (scope: Scope) => void;
@@ -24,11 +27,12 @@ export interface AuditedParts {
 
 /** One kind as the audit meets it. */
 export function auditedKind(parts: AuditedParts): AuditedKind {
-  const { plan, cache, queue, held, delivery, clock, status, ending } = parts;
+  const { plan, cache, queue, held, delivery, clock, sharding, status, ending } = parts;
   return {
     plan,
     cache,
     scopeOf: (key) => cache.scopeOf(key),
+    isOurs: (uid) => sharding?.isOurs(uid) ?? true,
     isIdle: (key) => queue.isIdle(key),
     obstacle() {
       if (ending.aborted) return 'it is being stopped';

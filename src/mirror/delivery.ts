@@ -64,7 +64,9 @@ export interface DeliveryParts {
   readonly onSeen: (key: ObjectKey) => void;
   readonly onChange: () => void;
   /** Learns owners from what is delivered. */
-  readonly workloads: Pick<KindWorkloads, 'seen' | 'gone'> | null;
+  readonly workloads: Pick<KindWorkloads, 'seen' | 'gone' | 'passed'> | null;
+  /** Whether the object with this uid is of the shard that is mirrored. Null: everything is. */
+  readonly isOurs: ((uid: string) => boolean) | null;
   readonly onStatus: (state: ScopeState, status: ReflectorStatus) => void;
   /** Whether another process writes: nothing is queued, and what lists bring has long been written. */
   readonly isStandby: () => boolean;
@@ -101,7 +103,7 @@ export class Delivery {
 
   /** Where the reflector of one scope delivers. `relist` asks it for a whole list: `regressed` of a history that went back. */
   sink(state: ScopeState, relist: (reason: 'regressed' | 'audit') => void): ReflectorSink {
-    const { cache, clock, pool, metrics, writeTimes, log, guard, newest, onSeen, onStatus, onListing } = this.#parts;
+    const { cache, clock, pool, metrics, writeTimes, log, guard, newest, isOurs, onSeen, onStatus, onListing } = this.#parts;
     /** An item of the running list could not be read, so its key is unknown: absence from this list proves nothing. */
     let isDoubtful = false;
     let reason: ListReason = 'first';
@@ -142,6 +144,8 @@ export class Delivery {
         onListing(state);
       },
       object: (object, from) => {
+        // Before anything is known of its name, which another shard's object may have now or have had.
+        if (isOurs !== null && !isOurs(object.uid)) return this.#pass(object, from);
         if (from === 'list') listed++;
         this.#isBodiless = from === 'list' && this.#parts.isStandby();
         try {
@@ -156,6 +160,7 @@ export class Delivery {
         }
       },
       deleted: (object) => {
+        if (isOurs !== null && !isOurs(object.uid)) return this.#parts.onChange();
         const key = objectKey(object.namespace, object.name);
         this.#settle(cache.remove(state, key, object.uid, object.revision, this.#now), key, LIVE);
         onSeen(key);
@@ -236,6 +241,12 @@ export class Delivery {
     const entry = cache.get(key);
     if (entry === undefined || entry.uid !== was?.uid || entry.revision !== was.revision) return;
     this.#settle(cache.remove(cache.scopeOf(key), key, null, null, clock.now()), key, LIVE);
+  }
+
+  /** An object of another shard: nothing of it is kept but whose it is. */
+  #pass(object: RawObject, from: 'list' | 'watch'): void {
+    this.#parts.workloads?.passed(object);
+    if (from === 'watch') this.#parts.onChange();
   }
 
   #later(ms: number, run: () => void): () => void {

@@ -16,7 +16,8 @@ export async function keepFlushing(
     await clock.sleep(FLUSH_EVERY_MS, signal);
     for (const { held } of all()) held.tick();
     for (const mirror of all()) {
-      if (leaving().has(mirror)) continue;
+      // One that ended while others were flushed has a successor, whose record it must not write over.
+      if (leaving().has(mirror) || !all().includes(mirror)) continue;
       await mirror
         .flush()
         .catch((cause: unknown) => log.warn('cannot commit how complete a kind is, will retry', { kind: mirror.id, error: messageOf(cause) }));

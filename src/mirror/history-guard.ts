@@ -7,6 +7,7 @@ import { within } from '../kit/within.ts';
 import { ApiError, messageOf } from '../model/errors.ts';
 import type { Kind, KindId } from '../model/kind.ts';
 import { compareRevisions, type Revision } from '../model/revision.ts';
+import type { Sharding } from './sharding.ts';
 
 /** Bounds how long a copy of a cluster that is no more can stand; costs two small requests a minute. */
 const CHECK_EVERY_MS = 60_000;
@@ -53,6 +54,8 @@ export interface HistoryGuardOptions {
   readonly onBroken: () => Iterable<KindId>;
   /** How far the watch of namespaces has got, null when nobody watches them: it may be further than the last look, when looks fail. */
   readonly delivered: () => Revision | null;
+  /** Is told of every list. Absent: everything is mirrored. */
+  readonly sharding?: Sharding | null | undefined;
 }
 
 /**
@@ -131,7 +134,11 @@ export class HistoryGuard {
     const revision = await cluster
       .list(NAMESPACES, '', { limit: 1 }, (chunk) => reader.push(chunk), signal)
       .then(
-        () => reader.end().revision,
+        () => {
+          const end = reader.end();
+          this.#options.sharding?.listed(NAMESPACES, end);
+          return end.revision;
+        },
         (cause: unknown) => {
           if (cause instanceof ApiError && cause.status === 403) return null;
           throw cause;

@@ -9,12 +9,15 @@ import type { StorageGate } from '../worker/gate.ts';
 import type { FenceRule } from './fence.ts';
 import type { HistoryMark } from './history-guard.ts';
 import type { KindMetrics } from './metrics.ts';
+import type { Sharding } from './sharding.ts';
 import type { Tenure } from './tenure.ts';
 import type { Workloads } from './workloads.ts';
 
 export interface KindMirrorOptions {
   readonly plan: KindPlan;
   readonly cluster: Cluster;
+  /** Which objects are mirrored; `cluster` and `storage` are those of the shard. Absent: all of them. */
+  readonly sharding?: Sharding | null | undefined;
   readonly storage: Storage;
   /** The door of storage, one for all kinds. Absent: one of its own, for a kind that is alone. */
   readonly gate?: StorageGate;

@@ -112,6 +112,7 @@ export class KindMirror {
       onSeen: (key) => this.#refill.delivered(key),
       onChange: () => options.onChange?.(),
       workloads: this.#workloads,
+      isOurs: options.sharding?.isOurs ?? null,
       onStatus: ({ scope }, status) => {
         if (this.#statuses.note(scope, status) === 'reconnected') options.onReconnect?.();
       },
@@ -289,9 +290,9 @@ export class KindMirror {
 
   /** As the audit meets it; `relist` is called when its history went back. */
   audited(relist: () => void): AuditedKind {
-    const { plan, clock } = this.#options;
-    const parts = { plan, clock, relist, cache: this.cache, queue: this.queue, held: this.held, delivery: this.#delivery, status: this.#statuses.shown };
-    return auditedKind({ ...parts, ending: this.#ending.signal, resync: (scope) => this.#reflectors.resync(scope, 'audit') });
+    const { plan, clock, sharding } = this.#options;
+    const parts = { plan, clock, sharding, cache: this.cache, queue: this.queue, held: this.held, delivery: this.#delivery, status: this.#statuses.shown };
+    return auditedKind({ ...parts, relist, ending: this.#ending.signal, resync: (scope) => this.#reflectors.resync(scope, 'audit') });
   }
 
   get workers(): number {

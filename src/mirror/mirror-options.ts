@@ -5,6 +5,7 @@ import type { Config } from '../config/schema.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import type { Random } from '../kit/random.ts';
+import type { Shard } from '../model/shard.ts';
 import type { Storage, StorageReader } from '../storage/storage.ts';
 import type { Metrics } from './metrics.ts';
 import type { Tenure } from './tenure.ts';
@@ -23,6 +24,8 @@ export interface MirrorOptions {
   readonly storage: Storage;
   /** The same copy for the audit, which reads it while `storage` writes; or why there is none. Absent: no audit. */
   readonly reader?: StorageReader | { readonly why: string };
+  /** The part of the cluster that this mirror stores; `storage` must have been opened, or will be, by a writer of just this shard. Absent: everything. */
+  readonly shard?: Shard | undefined;
   /** Whether this process writes, or stands by for another one that does. Absent: it writes. */
   readonly tenure?: Tenure | undefined;
   readonly config: Config;

@@ -25,6 +25,7 @@ import type { MirrorOptions } from './mirror-options.ts';
 import { Moves } from './moves.ts';
 import { persistently } from './persistently.ts';
 import { planAll, reconcile, retiredPlan } from './reconcile.ts';
+import { sharded, type ShardedOptions } from './sharding.ts';
 import { Tenure } from './tenure.ts';
 import { type WorkloadCounts, Workloads } from './workloads.ts';
 
@@ -36,7 +37,7 @@ type Running = { readonly mirror: KindMirror; readonly plan: KindPlan };
 export class Mirror {
   readonly metrics: Metrics;
   readonly control: Control;
-  readonly #options: MirrorOptions;
+  readonly #options: ShardedOptions;
   readonly #pool: SlabPool;
   readonly #gate: StorageGate;
   readonly #guard: HistoryGuard;
@@ -69,7 +70,8 @@ export class Mirror {
   /** Aborts when the end of the mirror must not wait any longer, whatever is being stopped or removed just then. Set by run(). */
   #hurry = new AbortController().signal;
 
-  constructor(options: MirrorOptions) {
+  constructor(given: MirrorOptions) {
+    const options = sharded(given, (kind) => TELL_KINDS.has(kind) || this.#workloads.needsAll(kind));
     this.#options = options;
     this.#config = options.config;
     this.#tenure = options.tenure ?? new Tenure('leading');
@@ -85,7 +87,8 @@ export class Mirror {
     });
     this.#pool = options.shared?.pool ?? new SlabPool(options.config.cache.pendingBytes * BODIES_SHARE);
     this.#gate = new StorageGate(options);
-    this.#workloads = new Workloads(options);
+    // Owners may be of any shard.
+    this.#workloads = new Workloads(given);
     this.control = new MirrorControl({ ...options, mirrors: () => this.#mirrors() });
     this.metrics = options.shared?.metrics ?? new Metrics({ kinds: () => this.gauges(), pendingBytes: () => this.#pool.usedBytes });
     this.#auditor = new Auditor({
@@ -190,6 +193,7 @@ export class Mirror {
       pendingBytes: this.#pool.usedBytes,
       storage: this.#gate.status(),
       audit: this.#auditor.status(),
+      shard: this.#options.sharding?.status(),
     };
   }
 
@@ -272,10 +276,11 @@ export class Mirror {
   #create(plan: KindPlan): KindMirror {
     // What was stopped in a hurry may have writes under way still: their keys must not be in the hands of a successor.
     this.#hurry.throwIfAborted();
-    const { cluster, storage, clock, random, log } = this.#options;
+    const { cluster, sharding, storage, clock, random, log } = this.#options;
     return new KindMirror({
       plan,
       cluster,
+      sharding,
       storage,
       gate: this.#gate,
       tenure: this.#tenure,

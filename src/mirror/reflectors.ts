@@ -9,6 +9,7 @@ import type { Revision } from '../model/revision.ts';
 import { createReflector, type Reflector } from '../reflector/shell.ts';
 import type { ResyncReason } from '../reflector/state.ts';
 import type { Delivery } from './delivery.ts';
+import type { Sharding } from './sharding.ts';
 
 export interface ReflectorsOptions {
   readonly plan: KindPlan;
@@ -18,6 +19,8 @@ export interface ReflectorsOptions {
   readonly random: Random;
   readonly log: Logger;
   readonly firstList: 'paged' | 'streaming';
+  /** Is told of every page. Absent: everything is mirrored. */
+  readonly sharding?: Sharding | null | undefined;
 }
 
 /** The reflectors of one kind, one per scope. */
@@ -31,7 +34,7 @@ export class Reflectors {
 
   /** Follows a scope from a revision, or from a list when there is none. */
   create(scope: Scope, from: Revision | null, delivery: Delivery): Reflector {
-    const { plan, cluster, cache, clock, random, log, firstList } = this.#options;
+    const { plan, cluster, cache, clock, random, log, firstList, sharding } = this.#options;
     const reflector = createReflector({
       kind: plan.kind,
       scope,
@@ -43,6 +46,7 @@ export class Reflectors {
       selectors: selectorsOf(plan),
       resumeFrom: from,
       options: { firstList },
+      onPage: (end) => sharding?.listed(plan.kind, end),
     });
     this.#byScope.set(scope, reflector);
     return reflector;

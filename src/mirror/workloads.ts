@@ -51,6 +51,8 @@ interface Joined {
 export interface KindWorkloads extends WorkloadsOfKind {
   /** An object was delivered, and the cache has said what that meant. */
   seen(key: ObjectKey, object: RawObject, verdict: Verdict): void;
+  /** An object of another shard was delivered: it may own some of ours. */
+  passed(object: RawObject): void;
   /** It is gone, or its rule does not want it any more. */
   gone(key: ObjectKey): void;
   /** The cache knows the rows of an earlier process. */
@@ -111,6 +113,11 @@ export class Workloads {
     if (hasChanged) this.#lookUps.kindsChanged();
   }
 
+  /** Whether objects of every shard are needed to know the owners of one: then the API server must not split the kind. What is hardly ever an owner is looked up. */
+  needsAll(kind: KindId): boolean {
+    return this.#isAsked && !HARDLY_OWNERS.has(kind);
+  }
+
   /** A kind is about to be followed. */
   join(joined: Joined): KindWorkloads {
     const { plan, cache } = joined;
@@ -128,6 +135,11 @@ export class Workloads {
         // A rule ignores that its owner is another.
         if (isNews && verdict === 'clean') this.#renew([{ kind: id, key }]);
         if (remember || owners.isNeeded(object.uid)) this.#learn(object.uid, owner?.isController === true ? owner : null);
+      },
+      passed: (object) => {
+        if (!this.#isAsked || !(remember || owners.isNeeded(object.uid))) return;
+        const owner = object.owner();
+        this.#learn(object.uid, owner?.isController === true ? owner : null);
       },
       gone: (key) => {
         if (annotateWorkload) owners.leave(id, key);

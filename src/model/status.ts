@@ -95,6 +95,14 @@ export interface PoolStatus {
   readonly error: string | null;
 }
 
+/** The part of the cluster that a mirror stores, when several share it. */
+export interface ShardStatus {
+  readonly index: number;
+  readonly count: number;
+  /** Who picks its objects from lists and watches; null as long as no list has shown it. */
+  readonly splitBy: 'server' | 'us' | null;
+}
+
 /** The election of the one process that writes. */
 export interface LeadershipStatus {
   readonly role: 'leader' | 'standby';
@@ -138,6 +146,8 @@ export interface MirrorStatus {
   readonly storage: StorageStatus;
   readonly audit: AuditStatus;
   readonly configuration?: ConfigurationStatus | undefined;
+  /** Absent where one mirror stores everything. */
+  readonly shard?: ShardStatus | undefined;
   /** Absent where nobody elects. */
   readonly leadership?: LeadershipStatus | undefined;
   /** Absent where no NetService is asked. The copy of the cluster is ready without them. */

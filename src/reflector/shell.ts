@@ -1,5 +1,5 @@
 import type { Cluster, ListQuery, WatchQuery } from '../cluster/cluster.ts';
-import { ListReader } from '../json/list-reader.ts';
+import { type ListEnd, ListReader } from '../json/list-reader.ts';
 import type { ChangeType } from '../json/watch-reader.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
@@ -35,6 +35,8 @@ export interface ReflectorParts {
   /** Watch from here and list nothing: the watermark of an earlier run with the same selectors. A 410 leads to a list. */
   readonly resumeFrom?: Revision | null | undefined;
   readonly options?: Partial<ReflectorOptions> | undefined;
+  /** A page of a list has come whole. Must not throw. */
+  readonly onPage?: ((end: ListEnd) => void) | undefined;
 }
 
 export interface Reflector {
@@ -244,9 +246,10 @@ class ReflectorShell implements Reflector {
       return;
     }
     if (request.isOver) return;
-    let end: { readonly revision: Revision; readonly continue: string | null };
+    let end: ListEnd;
     try {
       end = reader.end();
+      this.#parts.onPage?.(end);
     } catch (cause) {
       this.#finish(request, { type: 'failed', failure: unreadable(cause) });
       return;

@@ -5,6 +5,7 @@ import type { StorageScheme } from '../config/storage-url.ts';
 import { type Clock, systemClock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import { UsageError } from '../model/errors.ts';
+import { withMergedRecords } from './merged-records.ts';
 import { BcsReader } from './bcs/bcs-reader.ts';
 import { BcsStorage } from './bcs/bcs-storage.ts';
 import { type Connection, lazily } from './bcs/connection.ts';
@@ -54,6 +55,10 @@ export function openStorage(url: string, options: OpenStorageOptions): Storage {
 
 /** Makes the reader of a stored copy; nothing is opened yet. Throws UsageError when the URL names no engine that can be read from another process. */
 export function openReader(url: string, http?: HttpSettings): StorageReader {
+  return withMergedRecords(readerOf(url, http));
+}
+
+function readerOf(url: string, http?: HttpSettings): StorageReader {
   const [scheme, rest] = parse(url);
   switch (scheme) {
     case 'sqlite':

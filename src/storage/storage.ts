@@ -3,6 +3,7 @@ import type { ObjectKey } from '../model/key.ts';
 import type { ObjectMeta } from '../model/object.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { Revision } from '../model/revision.ts';
+import type { Shard } from '../model/shard.ts';
 
 /**
  * Make the row hold this object, unless storage already holds the same or a newer revision, or the object (its uid) was deleted as of a newer
@@ -47,6 +48,7 @@ export type Write = Put | Delete;
 /** How far one scope of one kind is known to be complete in storage; committed together with rows. */
 export interface ScopeRecord {
   readonly kind: KindId;
+  /** Of one shard of several: with its name behind (storage/sharded.ts). Engines keep it as it is. */
   readonly scope: Scope;
   /** The newest revision with every change up to it durable; null before the first list is durable. */
   readonly watermark: Revision | null;
@@ -108,6 +110,8 @@ export interface Writer {
   readonly epoch: number;
   /** The identity by which it holds the lease. */
   readonly holder: string;
+  /** What of the cluster it writes: each shard has its own epochs, and beside this writer others write the other shards. Absent: everything. */
+  readonly shard?: Shard | undefined;
 }
 
 /**

@@ -65,10 +65,16 @@ const BUILT_IN = `{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersi
 describe('what the API server sends', () => {
   test('a built-in list: kind, apiVersion, metadata, items without kind', () => {
     const { end, kept } = read(BUILT_IN);
-    expect(end).toEqual({ revision: '286', continue: 'abc', remaining: 7 });
+    expect(end).toEqual({ revision: '286', continue: 'abc', remaining: 7, shardInfo: null });
     const expected = JSON.parse(BUILT_IN_OBJECT) as { metadata: Record<string, unknown> };
     delete expected.metadata.managedFields;
     expect(kept).toEqual([JSON.stringify(expected), JSON.stringify(expected)]);
+  });
+
+  test('a list that the server has split says by what', () => {
+    const list = BUILT_IN.replace('"continue":"abc"', '"shardInfo":{"selector":"shardRange(…)"}');
+    expect(read(list).end).toMatchObject({ shardInfo: 'shardRange(…)' });
+    expect(read(list.replace('{"selector":"shardRange(…)"}', 'null')).end).toMatchObject({ shardInfo: null });
   });
 
   test('a custom list: items first, the revision last, continue "" on the last page', () => {
@@ -76,12 +82,12 @@ describe('what the API server sends', () => {
     const { end, items, errors } = read(body, [], { type: { kind: 'Widget', apiVersion: 'demo.example.com/v1' } });
     expect(errors).toEqual([]);
     expect(items).toMatchObject([{ name: 'w1', revision: '729' }]);
-    expect(end).toEqual({ revision: '751', continue: null, remaining: null });
+    expect(end).toEqual({ revision: '751', continue: null, remaining: null, shardInfo: null });
   });
 
   test.each(['[]', 'null', ' [ ] '])('no items: %s', (items) => {
     const { end, ...log } = read(`{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"5"},"items":${items}}`);
-    expect(end).toEqual({ revision: '5', continue: null, remaining: null });
+    expect(end).toEqual({ revision: '5', continue: null, remaining: null, shardInfo: null });
     expect(log).toEqual(emptyLog());
   });
 
@@ -246,6 +252,7 @@ test('gives what JSON.parse gives, whatever the order and spacing, and the same 
         revision: parsed.metadata.resourceVersion,
         continue: parsed.metadata.continue || null,
         remaining: parsed.metadata.remainingItemCount ?? null,
+        shardInfo: null,
       });
       expect(read(text, cuts)).toEqual(whole);
     }),

@@ -51,7 +51,8 @@ export const STOREYS: readonly Storey[] = [
     floor: 2,
     name: 'cores',
     files: [
-      ...['reflector/**', 'queue/**', 'cache/**', 'transform/**', 'audit/diff.ts', 'lease/{elector,record,roster,shares}.ts', 'storage/{around,key-order}.ts'],
+      ...['reflector/**', 'queue/**', 'cache/**', 'transform/**', 'audit/diff.ts', 'lease/{elector,record,roster,shares}.ts'],
+      'storage/{around,key-order,merged-records,sharded}.ts',
       'web/access-cache.ts',
       'storage/bcs/{documents,endpoints,envelope,routes,settle,spans,type-names}.ts',
       'bcsstorage/{condition,documents,envelope,event-body,event-query,json-value,label-selector,multicluster-query,paths,put-body,query,schema,typed-queries,watch-frames}.ts',

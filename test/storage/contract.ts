@@ -6,6 +6,7 @@ import type { EngineUnderTest } from './engine-under-test.ts';
 import { epochs } from './epochs.ts';
 import { lateWrites } from './late-writes.ts';
 import { parking } from './parking.ts';
+import { shards } from './shards.ts';
 import { DEPLOYMENTS, del, key, NODES, outcomes, put, scope, wholeIndex } from './build.ts';
 
 /** What every engine promises. `make` gives a new, empty, opened one for the cluster `prod`. */
@@ -23,6 +24,7 @@ export function storageContract(name: string, make: () => Promise<EngineUnderTes
     epochs(() => engine);
     lateWrites(() => engine);
     parking(() => engine);
+    shards(() => engine);
 
     const stored = async (name: string, kind = 'pods'): Promise<string | null> => {
       const found = await reader.get('prod', kind, key(name));

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { createMemoryStorage, MemoryShelf } from '../../src/storage/memory/memory-storage.ts';
 import { createNullStorage } from '../../src/storage/null/null-storage.ts';
+import type { Storage } from '../../src/storage/storage.ts';
 import { put, scope, wholeIndex } from './build.ts';
 import { storageContract } from './contract.ts';
 
@@ -8,7 +9,8 @@ storageContract('memory', async () => {
   const shelf = new MemoryShelf();
   const storage = createMemoryStorage({ cluster: 'prod', shelf });
   await storage.open();
-  return { storage, reader: storage, another: () => createMemoryStorage({ cluster: 'prod', shelf }), remove: () => storage.close() };
+  const another = (): Storage => createMemoryStorage({ cluster: 'prod', shelf });
+  return { storage, reader: storage, another, beside: another, remove: () => storage.close() };
 });
 
 test('null takes everything, keeps nothing and says so', async () => {

@@ -86,7 +86,7 @@ export class BcsReader implements StorageReader {
   }
 
   async parked(cluster: string): Promise<readonly ParkedRow[]> {
-    return (await readRecords(await this.#options.service(), cluster)).parked;
+    return (await readRecords(await this.#options.service(), cluster)).parked.map(({ name: _name, ...row }) => row);
   }
 
   async get(cluster: string, kind: KindId, key: ObjectKey): Promise<StoredObject | null> {

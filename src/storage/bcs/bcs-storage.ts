@@ -5,7 +5,8 @@ import { messageOf, StorageError } from '../../model/errors.ts';
 import type { ObjectKey } from '../../model/key.ts';
 import { type Kind, type KindId, kindId, type Scope } from '../../model/kind.ts';
 import type { Outcome } from '../../model/outcome.ts';
-import type { IndexRow, ParkedRow, Put, ScopeRecord, Storage, StorageReader, Write } from '../storage.ts';
+import type { Shard } from '../../model/shard.ts';
+import type { IndexRow, ParkedRow, Put, ScopeRecord, Storage, StorageReader, Write, Writer } from '../storage.ts';
 import { BcsReader } from './bcs-reader.ts';
 import { type Connection, connect } from './connection.ts';
 import { InOrder } from './in-order.ts';
@@ -49,7 +50,9 @@ export class BcsStorage implements Storage {
   readonly cannot = {
     conditional:
       'bcs: the service compares nothing. Revisions and uids are compared here, with what was listed at the start and written since, so nobody else may write ' +
-      'the same documents; and a request that had no answer in three times its time, and is carried out more than 5 s after that, may overwrite a newer one until the audit mends it',
+      'the same documents; and a request that had no answer in three times its time, and is carried out more than 5 s after that, may overwrite a newer one until the audit mends it. ' +
+      'Of several shards each compares with its own: where an object is replaced under its name by one of another shard, a put of the former that is late may ' +
+      'stand in place of the new one until the audit mends it; a delete is not, for it names the uid',
     atomic:
       'bcs: every document is a request of its own. Scope records are written after the rows of the same call were settled, so they may lag and never lead. ' +
       'Events are only ever put: the service lets them go by age, so they are neither indexed nor deleted',
@@ -76,17 +79,18 @@ export class BcsStorage implements Storage {
   /** First pages of indexes by their path, read for kinds(): kinds are started one after the other, and most have no second page. */
   readonly #firstPages = new Map<string, { readonly at: number; readonly page: Buffer }>();
   #hasReadDefinitions = false;
-  #opened: { readonly service: BcsService; readonly records: Records } | null = null;
+  #opened: { readonly service: BcsService; readonly records: Records; readonly shard: Shard | null } | null = null;
 
   constructor(options: BcsStorageOptions) {
     this.#options = options;
   }
 
   /** Throws UsageError for certificates that cannot be used. A service that cannot be reached is said, and waited for: every later call asks again. */
-  async open(): Promise<void> {
+  async open(writer?: Writer): Promise<void> {
     const { cluster, log } = this.#options;
     const service = await connect(this.#options);
-    this.#opened = { service, records: new Records(service, cluster) };
+    const shard = writer?.shard !== undefined && writer.shard.count > 1 ? writer.shard : null;
+    this.#opened = { service, records: new Records(service, cluster, shard), shard };
     await this.#records().catch((cause: unknown) => log?.warn('waiting for the storage service', { error: messageOf(cause) }));
   }
 
@@ -191,7 +195,7 @@ export class BcsStorage implements Storage {
     await this.#opened?.service.close();
   }
 
-  get #now(): { readonly service: BcsService; readonly records: Records } {
+  get #now(): { readonly service: BcsService; readonly records: Records; readonly shard: Shard | null } {
     if (this.#opened === null) throw new Error('The storage is not open');
     return this.#opened;
   }
@@ -213,7 +217,7 @@ export class BcsStorage implements Storage {
     if (table === undefined) {
       const named = this.#names.name(kind);
       const { cluster, clock } = this.#options;
-      const writer = new KindWriter({ id, named, cluster, clock, hashes: this.#hashes, service: this.#now.service });
+      const writer = new KindWriter({ id, named, cluster, clock, hashes: this.#hashes, service: this.#now.service, isShared: this.#now.shard !== null });
       table = { id, named, writer, isLoaded: false, loading: null };
       this.#tables.set(id, table);
       if (this.#names.isAlias(id))

@@ -8,7 +8,7 @@ import { Tombstones } from '../memory/tombstones.ts';
 import type { Write } from '../storage.ts';
 import { bodyHash, documentBody, eventBody } from './documents.ts';
 import type { Effect, LateVerdict, Verdict } from './envelope.ts';
-import { documentPath, EVENTS_PATH, isEvent, type Place, placeOf } from './routes.ts';
+import { documentPath, EVENTS_PATH, isEvent, type Place, placeOf, uidCondition } from './routes.ts';
 import type { BcsService } from './service.ts';
 import { type Doubt, type Intent, isSame, type Known, settle } from './settle.ts';
 import { StoredKeys } from './stored-keys.ts';
@@ -23,6 +23,8 @@ export interface KindWriterOptions {
   readonly cluster: string;
   readonly service: BcsService;
   readonly clock: Clock;
+  /** Other shards write documents of the kind, too: a document may be another object's by now. */
+  readonly isShared: boolean;
   /** Of the bodies that were stored last, by kind and key. */
   readonly hashes: LRUCache<string, string>;
 }
@@ -76,7 +78,8 @@ export class KindWriter {
   async #send(write: Write, body: Buffer | undefined): Promise<Verdict | null> {
     const { service, cluster } = this.#options;
     const key = keyOf(write);
-    const path = this.#isEvents ? EVENTS_PATH : documentPath(cluster, this.#placeOf(key), key);
+    const condition = write.type === 'delete' && this.#options.isShared ? uidCondition(write.uid) : '';
+    const path = this.#isEvents ? EVENTS_PATH : documentPath(cluster, this.#placeOf(key), key) + condition;
     const method = write.type === 'put' ? 'PUT' : 'DELETE';
     const verdict = await service.ask({ method, path, body });
     if (verdict.is !== 'done' || !verdict.isStale) return verdict;

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { StorageError } from '../../model/errors.ts';
 import { type Kind, type KindId, kindId } from '../../model/kind.ts';
 import type { ObjectKey } from '../../model/key.ts';
+import { isInShard, type Shard } from '../../model/shard.ts';
 import type { ParkedRow, ScopeRecord } from '../storage.ts';
 import { documentBody } from './documents.ts';
 import { InOrder } from './in-order.ts';
@@ -29,7 +30,8 @@ type RecordData =
 export interface RecordSet {
   readonly kinds: readonly NamedKind[];
   readonly scopes: readonly ScopeRecord[];
-  readonly parked: readonly ParkedRow[];
+  /** `name`: of the document. */
+  readonly parked: readonly (ParkedRow & { readonly name: string })[];
 }
 
 /** Throws StorageError. */
@@ -45,11 +47,11 @@ export async function readRecords(service: BcsService, cluster: string): Promise
   }
   const kinds: NamedKind[] = [];
   const scopes: ScopeRecord[] = [];
-  const parked: ParkedRow[] = [];
-  for (const { record, ...data } of found.values()) {
+  const parked: (ParkedRow & { readonly name: string })[] = [];
+  for (const [name, { record, ...data }] of found) {
     if (record === 'kind') kinds.push(data as NamedKind);
     else if (record === 'scope') scopes.push(data as ScopeRecord);
-    else if (record === 'parked') parked.push(data as ParkedRow);
+    else if (record === 'parked') parked.push({ ...(data as ParkedRow), name });
   }
   return { kinds, scopes, parked };
 }
@@ -72,18 +74,23 @@ export class Records {
   readonly scopes = new Map<string, ScopeRecord>();
   /** By kind and key, joined by a blank. */
   readonly parked = new Map<string, ParkedRow>();
+  /** Names of documents of what is parked, likewise. */
+  readonly #parkedNames = new Map<string, string>();
   /** Kinds that are on record. */
   readonly kinds = new Map<KindId, NamedKind>();
   readonly #service: BcsService;
   readonly #cluster: string;
+  /** Null: there is only one. */
+  readonly #shard: Shard | null;
   readonly #order = new InOrder();
   #loading: Promise<void> | null = null;
   #isLoaded = false;
   #isClusterKnown = false;
 
-  constructor(service: BcsService, cluster: string) {
+  constructor(service: BcsService, cluster: string, shard: Shard | null) {
     this.#service = service;
     this.#cluster = cluster;
+    this.#shard = shard;
   }
 
   /** Throws StorageError when the service cannot be asked; the next call asks again. */
@@ -125,16 +132,20 @@ export class Records {
 
   /** Throws StorageError. */
   async park(row: ParkedRow): Promise<void> {
-    await this.#put(parkedName(row.kind, row.key), { record: 'parked', ...row });
-    this.parked.set(`${row.kind} ${row.key}`, row);
+    const id = `${row.kind} ${row.key}`;
+    const name = this.#parkedNames.get(id) ?? parkedName(row.kind, row.key, this.#shard);
+    await this.#put(name, { record: 'parked', ...row });
+    this.parked.set(id, row);
+    this.#parkedNames.set(id, name);
   }
 
   /** Throws StorageError; the row is still parked then. */
   async unpark(kind: KindId, key: ObjectKey): Promise<void> {
     const name = `${kind} ${key}`;
     if (!this.parked.has(name)) return;
-    await this.#remove(parkedName(kind, key));
+    await this.#remove(this.#parkedNames.get(name) ?? parkedName(kind, key, this.#shard));
     this.parked.delete(name);
+    this.#parkedNames.delete(name);
   }
 
   async #load(onKind: (kind: NamedKind) => void): Promise<void> {
@@ -144,7 +155,12 @@ export class Records {
       onKind(named);
     }
     for (const record of found.scopes) this.scopes.set(`scope:${record.kind}:${record.scope}`, record);
-    for (const row of found.parked) this.parked.set(`${row.kind} ${row.key}`, row);
+    for (const { name, ...row } of found.parked) {
+      // Another shard may have parked another object of the same name.
+      if (this.#shard !== null && !isInShard(row.uid, this.#shard)) continue;
+      this.parked.set(`${row.kind} ${row.key}`, row);
+      this.#parkedNames.set(`${row.kind} ${row.key}`, name);
+    }
     this.#isClusterKnown = found.scopes.length > 0;
     this.#isLoaded = true;
   }
@@ -179,6 +195,7 @@ function failure(service: BcsService, error: string): StorageError {
 }
 
 /** A key may be longer than a name is allowed to be. */
-function parkedName(kind: KindId, key: ObjectKey): string {
-  return `parked:${kind}:${hash('sha256', key, 'hex').slice(0, 32)}`;
+function parkedName(kind: KindId, key: ObjectKey, shard: Shard | null): string {
+  const of = shard === null ? '' : `:${shard.index}-of-${shard.count}`;
+  return `parked:${kind}:${hash('sha256', key, 'hex').slice(0, 32)}${of}`;
 }

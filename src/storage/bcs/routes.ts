@@ -28,6 +28,11 @@ export function documentPath(cluster: string, { type, namespaced }: Place, key: 
   return `${DYNAMIC}/namespace_resources/clusters${path(cluster)}/namespaces${path(namespaceOf(key), type, nameOf(key))}`;
 }
 
+/** Of a DELETE: only the document of this very object. A comma would be read as a list; no uid has one. */
+export function uidCondition(uid: string): string {
+  return queryOf({ 'data.metadata.uid': uid });
+}
+
 /** All documents of a type: of one namespace, or (`''`) of all, and the cluster-scoped ones. By cluster, so that rows of namespaces that are gone are found too. */
 export function listPath(cluster: string, type: string, namespace: string, query: Readonly<Record<string, string | number>>): string {
   const base =

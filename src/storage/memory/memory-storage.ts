@@ -8,6 +8,7 @@ import type { ObjectMeta } from '../../model/object.ts';
 import type { Outcome } from '../../model/outcome.ts';
 import { STALE, UNCHANGED, WRITTEN } from '../../model/outcome.ts';
 import { compareRevisions } from '../../model/revision.ts';
+import { isInShard } from '../../model/shard.ts';
 import { compareBytes, firstAfter } from '../key-order.ts';
 import type { Delete, IndexRow, ParkedRow, Put, ScopeRecord, Storage, StorageReader, StoredObject, Write, Writer } from '../storage.ts';
 import { Tombstones } from './tombstones.ts';
@@ -17,6 +18,20 @@ export class MemoryShelf {
   readonly tables = new Map<KindId, Table>();
   readonly scopes = new Map<string, ScopeRecord>();
   writer: Writer = { epoch: 0, holder: '' };
+  /** Of the shards but the first, by their index. */
+  readonly writers = new Map<number, Writer>();
+
+  writerOf(index: number): Writer {
+    return index === 0 ? this.writer : (this.writers.get(index) ?? { epoch: 0, holder: '' });
+  }
+
+  /** Writers of shards that are no more write no more. */
+  take(writer: Writer): void {
+    const { index, count } = writer.shard ?? { index: 0, count: 1 };
+    if (index === 0) this.writer = writer;
+    else this.writers.set(index, writer);
+    for (const [other, { epoch, holder }] of this.writers) if (other >= count) this.writers.set(other, { epoch: epoch + 1, holder });
+  }
 }
 
 /** Keeps everything in this process's memory, with the guards of the other engines: for tests, trials and `--once` runs whose result nobody keeps. */
@@ -65,7 +80,7 @@ class MemoryStorage implements Storage, StorageReader {
     this.#writer = writer ?? null;
     if (writer === undefined) return;
     this.#checkEpoch(writer);
-    this.#shelf.writer = writer;
+    this.#shelf.take(writer);
   }
 
   async write(writes: readonly Write[], scopes: readonly ScopeRecord[]): Promise<readonly Outcome[]> {
@@ -137,8 +152,8 @@ class MemoryStorage implements Storage, StorageReader {
   /** The rows stay, so that what was written can still be read and the same storage opened again. */
   async close(): Promise<void> {}
 
-  #checkEpoch({ epoch, holder }: Writer): void {
-    const now = this.#shelf.writer;
+  #checkEpoch({ epoch, holder, shard }: Writer): void {
+    const now = this.#shelf.writerOf(shard?.index ?? 0);
     if (now.epoch < epoch || (now.epoch === epoch && (now.holder === holder || now.holder === ''))) return;
     throw new EpochError(
       `Cannot write to the memory of cluster "${this.#cluster}": epoch ${now.epoch} (${now.holder}) writes, and this writer has epoch ${epoch}`,
@@ -160,20 +175,20 @@ class MemoryStorage implements Storage, StorageReader {
       const order = compareRevisions(meta.revision, stored.revision);
       if (order < 0) return STALE;
       if (order === 0 && meta.uid === stored.uid && !(rewrite && Buffer.compare(stored.body, body) !== 0)) {
-        table.parked.delete(meta.key);
+        this.#unpark(table, meta.key);
         return UNCHANGED;
       }
     } else if (stored === undefined) {
       table.sorted = null;
     }
     table.rows.set(meta.key, { ...meta, apiVersion: apiVersionOf(kind), kind: kind.kind, body: new Uint8Array(body), writtenAt: this.#now() });
-    table.parked.delete(meta.key);
+    this.#unpark(table, meta.key);
     return WRITTEN;
   }
 
   #delete({ kind, key, uid, revision }: Delete): Outcome {
     const table = this.#tableOf(kind);
-    table.parked.delete(key);
+    this.#unpark(table, key);
     if (revision !== null) table.tombstones.add(key, uid, revision, this.#now());
     const stored = table.rows.get(key);
     if (stored === undefined) return UNCHANGED;
@@ -185,9 +200,21 @@ class MemoryStorage implements Storage, StorageReader {
 
   #park(table: Table, kind: KindId, { key, uid, revision }: ObjectMeta, error: string): Outcome {
     const before = table.parked.get(key);
+    if (before !== undefined && !this.#isOurs(before.uid) && compareRevisions(before.revision, revision) > 0) return { kind: 'rejected', error };
     const [attempts, since] = before?.uid === uid ? [before.attempts + 1, before.since] : [1, this.#now()];
     table.parked.set(key, { kind, key, uid, revision, error, attempts, since });
     return { kind: 'rejected', error };
+  }
+
+  /** What another shard has parked under the key is that one's to take out. */
+  #unpark(table: Table, key: ObjectKey): void {
+    const row = table.parked.get(key);
+    if (row !== undefined && this.#isOurs(row.uid)) table.parked.delete(key);
+  }
+
+  #isOurs(uid: string): boolean {
+    const shard = this.#writer?.shard;
+    return shard === undefined || isInShard(uid, shard);
   }
 
   #tableOf(kind: Kind): Table {

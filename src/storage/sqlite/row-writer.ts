@@ -3,6 +3,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { jsonProblem } from '../../json/check.ts';
 import { EpochError, messageOf, StorageError } from '../../model/errors.ts';
 import { splitKindId } from '../../model/kind.ts';
+import type { Shard } from '../../model/shard.ts';
 import type { ScopeRecord } from '../storage.ts';
 import { CODE, rowsOf, setResult } from './batch.ts';
 import type { BatchMessage, OutcomeCode, Row } from './batch.ts';
@@ -11,7 +12,7 @@ import { ChangeLogPruner } from './change-log.ts';
 import type { HistoryBounds } from './change-log.ts';
 import { conditionOf, isRowsFault } from './conditions.ts';
 import { ParkedRows } from './parked-rows.ts';
-import { DELETE, LOOK_UP, READ_WRITER, REMOVE_SCOPE, SAVE_SCOPE, SAVE_WRITER, STAMP_DELETE, UPSERT } from './statements.ts';
+import { DELETE, FENCE_WRITERS, HAS_OTHER_WRITERS, LOOK_UP, READ_WRITER, REMOVE_SCOPE, SAVE_SCOPE, SAVE_WRITER, STAMP_DELETE, UPSERT } from './statements.ts';
 import { Tombstones } from './tombstones.ts';
 import { WalCap } from './wal-cap.ts';
 
@@ -21,6 +22,8 @@ export interface RowWriterOptions {
   /** Null: nobody elects, and the newest epoch in the file goes on. */
   readonly epoch: number | null;
   readonly holder: string;
+  /** What of the cluster is written. */
+  readonly shard: Shard;
   readonly wallMs: number;
   readonly history: HistoryBounds;
   /** The most that the write-ahead log may take, in bytes. */
@@ -37,9 +40,6 @@ export interface BatchResult {
   readonly fencedBy: number | null;
 }
 
-/** Shards share a database only where several writers can; a SQLite file has one. */
-const SHARD = 0;
-
 /** Applies batches to the database, each in one transaction. Lives in the worker thread and blocks it. */
 export class RowWriter {
   readonly #db: DatabaseSync;
@@ -47,6 +47,9 @@ export class RowWriter {
   readonly #inode: number;
   readonly #cluster: string;
   readonly #epoch: number;
+  /** Epochs of two shards cannot be compared, and a name may go from one to the other: then the epoch of a row says nothing, only that of the writer's place. */
+  readonly #highestEpoch: number;
+  readonly #shard: Shard;
   /** Null when nobody elects: then the lock of the file says who writes. */
   readonly #holder: string | null;
   readonly #upsert: StatementSync;
@@ -70,6 +73,8 @@ export class RowWriter {
     this.#path = options.path;
     this.#inode = statSync(options.path).ino;
     this.#cluster = options.cluster;
+    this.#shard = options.shard;
+    const { index, count } = options.shard;
     this.#upsert = db.prepare(UPSERT);
     this.#delete = db.prepare(DELETE);
     this.#stampDelete = db.prepare(STAMP_DELETE);
@@ -78,20 +83,23 @@ export class RowWriter {
     this.#removeScope = db.prepare(REMOVE_SCOPE);
     this.#readWriter = db.prepare(READ_WRITER);
     this.#pruner = new ChangeLogPruner(db, options.history);
-    this.#parked = new ParkedRows(db, options.cluster);
+    this.#parked = new ParkedRows(db, options);
     this.#wal = new WalCap(db, { path: options.path, capBytes: options.walBytes });
-    const stored = this.#readWriter.get(options.cluster, SHARD);
+    const stored = this.#readWriter.get(options.cluster, index);
     this.#epoch = options.epoch ?? Number(stored?.['epoch'] ?? 0);
     this.#holder = options.epoch === null ? null : options.holder;
-    this.#tombstones = new Tombstones(db, { cluster: options.cluster, epoch: this.#epoch });
-    const { changes } = db.prepare(SAVE_WRITER).run(options.cluster, SHARD, this.#epoch, options.holder, options.wallMs, options.epoch === null ? 0 : 1);
+    const isShared = count > 1 || db.prepare(HAS_OTHER_WRITERS).get(options.cluster, index) !== undefined;
+    this.#highestEpoch = isShared ? Number.MAX_SAFE_INTEGER : this.#epoch;
+    this.#tombstones = new Tombstones(db, { cluster: options.cluster, highestEpoch: this.#highestEpoch });
+    const { changes } = db.prepare(SAVE_WRITER).run(options.cluster, index, this.#epoch, options.holder, options.wallMs, options.epoch === null ? 0 : 1);
     if (Number(changes) === 0) {
-      const now = this.#readWriter.get(options.cluster, SHARD);
+      const now = this.#readWriter.get(options.cluster, index);
       throw new EpochError(
         `Cannot write to the database "${options.path}": a newer writer of cluster "${options.cluster}" has been here (epoch ${String(now?.['epoch'])}, ${String(now?.['holder'])}, since ${new Date(Number(now?.['since'])).toISOString()}), and this one has epoch ${this.#epoch}. Let that one write, or name another file`,
         Number(now?.['epoch']),
       );
     }
+    if (this.#holder !== null) db.prepare(FENCE_WRITERS).run(options.cluster, count);
   }
 
   apply(batch: BatchMessage): BatchResult {
@@ -180,6 +188,7 @@ export class RowWriter {
       wallMs,
       row.body,
       row.isForced ? 2 : row.isRewrite ? 1 : 0,
+      this.#highestEpoch,
     );
     if (changes === 0) return false;
     if (row.isForced) this.#tombstones.afterForce(row);
@@ -187,7 +196,7 @@ export class RowWriter {
   }
 
   #remove(row: Row, wallMs: number): boolean {
-    const { changes } = this.#delete.run(this.#cluster, row.group, row.resource, row.namespace, row.name, row.uid, row.revision, this.#epoch);
+    const { changes } = this.#delete.run(this.#cluster, row.group, row.resource, row.namespace, row.name, row.uid, row.revision, this.#highestEpoch);
     this.#tombstones.afterDelete(row, wallMs);
     if (changes === 0) return false;
     this.#stampDelete.run(row.revision, wallMs);
@@ -199,7 +208,7 @@ export class RowWriter {
     // A delete finds none when it was done before; a put only when a tombstone kept it out.
     if (stored === undefined) return row.isDelete ? CODE.unchanged : CODE.stale;
     const epoch = Number(stored['epoch']);
-    if (epoch > this.#epoch) {
+    if (epoch > this.#highestEpoch) {
       const { namespace, name } = row;
       throw new EpochError(
         `Cannot write to the database "${this.#path}": ${row.resource} ${namespace}/${name} was written by epoch ${epoch}, and this writer has epoch ${this.#epoch}`,
@@ -236,7 +245,7 @@ export class RowWriter {
    * of a writer that lost its place out, and those of another holder of the same epoch, which a lease that was made anew can have.
    */
   #checkEpoch(): void {
-    const stored = this.#readWriter.get(this.#cluster, SHARD);
+    const stored = this.#readWriter.get(this.#cluster, this.#shard.index);
     if (stored === undefined) return;
     const epoch = Number(stored['epoch']);
     const isOther = this.#holder !== null && stored['holder'] !== this.#holder;

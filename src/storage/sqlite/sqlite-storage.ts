@@ -240,8 +240,8 @@ class SqliteStorage implements Storage {
       onDone: (message) => this.#done(message),
       onLost: (error) => this.#lost(error),
     });
-    const { epoch, holder } = this.#writer ?? { epoch: null, holder: `${hostname()}:${process.pid}` };
-    await link.open({ path: this.#path, cluster, epoch, holder, wallMs: clock.wall(), history, walBytes, lengthLimit });
+    const { epoch, holder, shard = { index: 0, count: 1 } } = this.#writer ?? { epoch: null, holder: `${hostname()}:${process.pid}` };
+    await link.open({ path: this.#path, cluster, epoch, holder, shard, wallMs: clock.wall(), history, walBytes, lengthLimit });
     this.#link = link;
   }
 

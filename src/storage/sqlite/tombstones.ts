@@ -23,15 +23,15 @@ const LEAST_STEP = 250;
  */
 export class Tombstones {
   readonly #cluster: string;
-  readonly #epoch: number;
+  readonly #highestEpoch: number;
   readonly #save: StatementSync;
   readonly #remove: StatementSync;
   readonly #prune: StatementSync;
   readonly #pace = new PrunePace(LEAST_STEP);
 
-  constructor(db: DatabaseSync, options: { readonly cluster: string; readonly epoch: number }) {
+  constructor(db: DatabaseSync, options: { readonly cluster: string; readonly highestEpoch: number }) {
     this.#cluster = options.cluster;
-    this.#epoch = options.epoch;
+    this.#highestEpoch = options.highestEpoch;
     this.#save = db.prepare(SAVE_TOMBSTONE);
     this.#remove = db.prepare(REMOVE_TOMBSTONES);
     this.#prune = db.prepare(PRUNE_TOMBSTONES);
@@ -40,7 +40,7 @@ export class Tombstones {
   /** The row's delete was asked for, whatever came of it. */
   afterDelete(row: Row, wallMs: number): void {
     if (row.revision === null) return;
-    this.#save.run(this.#cluster, row.group, row.resource, row.namespace, row.name, row.uid, row.revision, wallMs, this.#epoch);
+    this.#save.run(this.#cluster, row.group, row.resource, row.namespace, row.name, row.uid, row.revision, wallMs, this.#highestEpoch);
   }
 
   /** A forced put was written: what was deleted before belongs to a history that no longer counts. */

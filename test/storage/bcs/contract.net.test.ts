@@ -1,5 +1,5 @@
 import { aroundStorage } from '../../../src/storage/around.ts';
-import type { StorageReader } from '../../../src/storage/storage.ts';
+import type { Storage, StorageReader } from '../../../src/storage/storage.ts';
 import { storageContract } from '../contract.ts';
 import type { EngineUnderTest } from '../engine-under-test.ts';
 import { bcsRig, unwrapped, wrapped } from './engine.ts';
@@ -12,8 +12,8 @@ const services: readonly [string, boolean][] = [
 for (const [name, checksRevisions] of services) storageContract(name, () => engineUnderTest(checksRevisions));
 
 async function engineUnderTest(checksRevisions: boolean): Promise<EngineUnderTest> {
-  const { storage: engine, reader: plain, remove } = await bcsRig({ service: { checksRevisions } });
-  const storage = aroundStorage(engine, (writes, scopes) => engine.write(writes.map(wrapped), scopes));
+  const { storage: engine, reader: plain, make, remove } = await bcsRig({ service: { checksRevisions } });
+  const wrap = (inner: Storage): Storage => aroundStorage(inner, (writes, scopes) => inner.write(writes.map(wrapped), scopes));
   const reader: StorageReader = {
     clusters: () => plain.clusters(),
     kinds: (cluster) => plain.kinds(cluster),
@@ -26,5 +26,5 @@ async function engineUnderTest(checksRevisions: boolean): Promise<EngineUnderTes
     list: async (query) => (await plain.list(query)).map(unwrapped),
     close: () => plain.close(),
   };
-  return { storage, reader, remove };
+  return { storage: wrap(engine), reader, beside: () => wrap(make()), remove };
 }

@@ -22,6 +22,8 @@ export interface Rig {
   readonly reader: StorageReader;
   /** One more engine on the same service, as the next process would have it. Opened. */
   again(more?: Partial<Connection>): Promise<BcsStorage>;
+  /** The same, not opened. */
+  make(more?: Partial<Connection>): BcsStorage;
   readonly remove: () => Promise<void>;
 }
 
@@ -32,9 +34,13 @@ export async function bcsRig(
   const journal: WriteEntry[] = [];
   const service = await startBcsStorage({ ...options.service, onWrite: (entry) => void journal.push(entry) });
   const opened: BcsStorage[] = [];
-  const again = async (more: Partial<Connection> = {}): Promise<BcsStorage> => {
+  const make = (more: Partial<Connection> = {}): BcsStorage => {
     const storage = new BcsStorage({ ...connectionTo([service.url], { ...options.connection, ...more }), cluster: 'prod', log: null });
     opened.push(storage);
+    return storage;
+  };
+  const again = async (more?: Partial<Connection>): Promise<BcsStorage> => {
+    const storage = make(more);
     await storage.open();
     return storage;
   };
@@ -47,6 +53,7 @@ export async function bcsRig(
     storage,
     reader,
     again,
+    make,
     remove: async () => {
       for (const one of opened) await one.close();
       await reader.close();
