@@ -15,6 +15,11 @@ export class Dedup {
   readonly #tickets = new Map<ObjectKey, Ticket>();
   /** The busy tickets, longest held first. A key is here at most once, so nobody else can hold it (WQ-S1). */
   readonly #hands = new Chain<Ticket>();
+  /**
+   * In #hands, or null when that is empty: who is likely to be released next. Holders are done with keys in the order in which
+   * they took them, so it is mostly the one behind the last that was released, and a look-up is saved.
+   */
+  #likely: Ticket | null = null;
   /** Number of tickets with `dirty`: queued plus held + dirty (MET-S1). */
   #dirty = 0;
   /** Number of tickets in #hands. */
@@ -35,6 +40,12 @@ export class Dedup {
 
   find(key: ObjectKey): Ticket | undefined {
     return this.#tickets.get(key);
+  }
+
+  /** The ticket of `key` when somebody holds it. */
+  findHeld(key: ObjectKey): Ticket | undefined {
+    const ticket = this.#likely?.key === key ? this.#likely : this.#tickets.get(key);
+    return ticket?.busy === true ? ticket : undefined;
   }
 
   /** The ticket of `key`, made when absent. Whoever makes one marks it, or lets it wait, or drops it. */
@@ -61,13 +72,16 @@ export class Dedup {
     ticket.busy = true;
     this.#busy++;
     this.#hands.push(ticket);
+    this.#likely ??= ticket;
   }
 
   /** Ends holding. True when the key became dirty meanwhile and the caller must line it up now (WQ-S2, WQ-S4). */
   release(ticket: Ticket): boolean {
     ticket.busy = false;
     this.#busy--;
+    const behind = ticket.next;
     this.#hands.remove(ticket);
+    this.#likely = behind ?? this.#hands.first;
     return ticket.dirty;
   }
 

@@ -1,5 +1,5 @@
-import { namespaceOf } from '../model/key.ts';
-import { Chain, type Link } from './chain.ts';
+import { Chain } from './chain.ts';
+import { Lines, type NamespaceLine } from './lines.ts';
 import type { Priority } from './queue.ts';
 import type { Ticket } from './ticket.ts';
 
@@ -99,26 +99,14 @@ function hasKeys(level: Level): boolean {
   return level.size > 0;
 }
 
-/** The keys of one priority and one namespace, first in first out. */
-class NamespaceLine implements Link<NamespaceLine> {
-  readonly namespace: string;
-  readonly keys = new Chain<Ticket>();
-  next: NamespaceLine | null = null;
-  prev: NamespaceLine | null = null;
-
-  constructor(namespace: string) {
-    this.namespace = namespace;
-  }
-}
-
 /** The keys of one priority. Namespaces take turns: however many keys one has, another's first key waits for one take of each. */
 class Level {
   readonly priority: Priority;
   size = 0;
   /** Number of the last take from here, or of the moment it got its first key. */
   servedAt = 0;
-  /** Every line of this level by its namespace, also empty ones, of which there are at most #active + IDLE_LINES. */
-  readonly #lines = new Map<string, NamespaceLine>();
+  /** Every line of this level, also empty ones, of which there are at most #active + IDLE_LINES. */
+  readonly #lines = new Lines();
   /** The lines that have keys, in the order of their turns. A served line goes to the end; so does one that gets its first key. */
   readonly #turns = new Chain<NamespaceLine>();
   /** Number of lines in #turns. */
@@ -129,12 +117,7 @@ class Level {
   }
 
   push(ticket: Ticket): void {
-    const namespace = namespaceOf(ticket.key);
-    let line = this.#lines.get(namespace);
-    if (line === undefined) {
-      line = new NamespaceLine(namespace);
-      this.#lines.set(namespace, line);
-    }
+    const line = this.#lines.of(ticket.key);
     if (line.keys.first === null) {
       this.#turns.push(line);
       this.#active++;
@@ -154,8 +137,7 @@ class Level {
   }
 
   remove(ticket: Ticket): void {
-    const line = this.#lines.get(namespaceOf(ticket.key));
-    if (line === undefined) return;
+    const line = this.#lines.of(ticket.key);
     line.keys.remove(ticket);
     this.size--;
     if (line.keys.first !== null) return;
@@ -165,7 +147,6 @@ class Level {
 
   #emptied(): void {
     this.#active--;
-    if (this.#lines.size <= 2 * this.#active + IDLE_LINES) return;
-    for (const line of this.#lines.values()) if (line.keys.first === null) this.#lines.delete(line.namespace);
+    if (this.#lines.size > 2 * this.#active + IDLE_LINES) this.#lines.prune();
   }
 }

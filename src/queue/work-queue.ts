@@ -164,8 +164,8 @@ class KeyQueue implements ObservedQueue {
   }
 
   done(key: ObjectKey): void {
-    const ticket = this.#dedup.find(key);
-    if (ticket === undefined || !ticket.busy) {
+    const ticket = this.#dedup.findHeld(key);
+    if (ticket === undefined) {
       throw new Error(`Cannot end holding ${key} in the queue of ${this.name}: nobody holds it; call done() once for every key that take() returned`);
     }
     this.#recorder?.done(ticket, this.#clock.now());
