@@ -180,10 +180,13 @@ export class ObjectCache implements CacheReader {
 
   /** Takes in what was recorded as refused, after the rows were met. What is known of its key is tried anyhow; of a key that is not known, only the record may be there. */
   meetParked(row: Pick<ParkedRow, 'key' | 'uid' | 'revision'>): void {
-    if (this.#entries.has(row.key)) return;
-    this.loadParked(row);
-    const entry = this.#entries.get(row.key);
-    if (entry !== undefined) entry.mark = STRANGER;
+    const known = this.#entries.get(row.key);
+    if (known === undefined) {
+      this.#loadParked(row).mark = STRANGER;
+      return;
+    }
+    // When it is gone its delete must follow, also where there is no row: it takes the record away.
+    if (known.storedUid !== row.uid) known.maybeUids = [row.uid];
   }
 
   /**
@@ -201,6 +204,7 @@ export class ObjectCache implements CacheReader {
     }
     for (const state of this.#scopes.values()) {
       const { progress } = state;
+      state.recordedUpTo = newer(watermarks.get(state.scope) ?? null, state.newestLoaded?.revision ?? null);
       const absent: ObjectKey[] = [];
       for (const [key, entry] of this.#entries) {
         if (entry.mark !== STRANGER || entry.gone || this.scopeOf(key) !== state || progress === null) continue;
@@ -229,6 +233,10 @@ export class ObjectCache implements CacheReader {
 
   /** Takes in what an earlier process recorded as refused, after the rows were loaded. It counts as settled, and is tried again like any by retry(). */
   loadParked(row: Pick<ParkedRow, 'key' | 'uid' | 'revision'>): void {
+    this.#loadParked(row);
+  }
+
+  #loadParked(row: Pick<ParkedRow, 'key' | 'uid' | 'revision'>): Entry {
     const state = this.scopeOf(row.key);
     let entry = this.#entries.get(row.key);
     if (entry === undefined) {
@@ -245,6 +253,7 @@ export class ObjectCache implements CacheReader {
     if (entry.storedUid !== entry.uid) entry.maybeUids = [entry.uid];
     // Nothing but this may tell that the history went back since.
     noteNewest(state, row);
+    return entry;
   }
 
   /** A person, or a new start, wants a refused key tried again: now dirty. False when it is not refused. */
@@ -419,6 +428,7 @@ export class ObjectCache implements CacheReader {
     state.mark++;
     if (history === 'continued') return;
     state.regressed = true;
+    state.recordedUpTo = null;
     // Positions of the old history mean nothing in the new one: nothing may be resumed from before this list is durable.
     state.complete = false;
     state.progress = null;
@@ -627,6 +637,7 @@ export class ObjectCache implements CacheReader {
     state.regressed = false;
     state.complete = true;
     state.newestLoaded = null;
+    state.recordedUpTo = null;
     this.advance(state, revision);
   }
 
@@ -688,6 +699,10 @@ export class ObjectCache implements CacheReader {
 
 function noteNewest(state: ScopeState, row: IndexRow): void {
   if (state.newestLoaded === null || compareRevisions(row.revision, state.newestLoaded.revision) > 0) state.newestLoaded = row;
+}
+
+function newer(a: Revision | null, b: Revision | null): Revision | null {
+  return a === null || (b !== null && compareRevisions(b, a) > 0) ? b : a;
 }
 
 function reached(watermark: Revision | undefined, delivered: Revision | null): Revision | null {

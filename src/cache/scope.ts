@@ -1,6 +1,6 @@
 import type { KindId, Scope } from '../model/kind.ts';
 import type { ObjectMeta } from '../model/object.ts';
-import type { Revision } from '../model/revision.ts';
+import { compareRevisions, type Revision } from '../model/revision.ts';
 import type { ScopeRecord } from '../storage/storage.ts';
 import { Positions } from './positions.ts';
 
@@ -32,6 +32,11 @@ export class ScopeState {
   isDoubtful = false;
   /** Everything up to here was delivered to the cache. */
   progress: Revision | null = null;
+  /**
+   * A former leader had recorded, or stored, changes up to here: until as much was delivered, or a list tells, they may be of another history, and its record
+   * is better than ours. Null when nobody led before.
+   */
+  recordedUpTo: Revision | null = null;
   /** Unix ms of the last complete list. */
   listedAt: number | null = null;
   /** Unix ms of the last sign of life by which the cache is current: on a watch, or at the end of a list. A list that is still coming proves nothing yet. */
@@ -57,6 +62,11 @@ export class ScopeState {
 
   get #isRecorded(): boolean {
     return this.complete && this.positions.awaited === 0;
+  }
+
+  /** Less was delivered than a former leader had known. */
+  get isBehindRecord(): boolean {
+    return this.recordedUpTo !== null && (this.progress === null || compareRevisions(this.progress, this.recordedUpTo) < 0);
   }
 
   /** Goes on from what an earlier process recorded: everything up to the watermark is durable, so absence from the rows means absence in the cluster. */

@@ -99,27 +99,33 @@ export class HistoryGuard {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { log, onBroken } = this.#options;
     for (;;) {
       await this.#alarm.wait(CHECK_EVERY_MS, signal);
       if (signal.aborted) return;
-      try {
-        const delivered = this.#options.delivered();
-        if (delivered !== this.#outlived) this.#outlived = null;
-        const before = { ...this.#before, revision: newest(this.#before.revision, this.#outlived === null ? delivered : null) };
-        const now = await this.#look(signal);
-        const why = brokenHistory(before, now);
-        this.#before = { identity: now.identity ?? this.#before.identity, revision: now.revision ?? this.#before.revision };
-        if (why !== null) {
-          log.error('everything is listed anew', { reason: why });
-          this.#outlived = this.#options.delivered();
-          this.#aware = new Set(onBroken());
-        }
-      } catch (cause) {
-        if (signal.aborted) return;
-        // The reflectors meet the same API server and say what is wrong with it.
-        log.debug('cannot look at the history of the cluster, will retry', { error: messageOf(cause) });
+      await this.check(signal);
+    }
+  }
+
+  /** Looks now, and has everything listed anew when the history went back. False when it could not look. */
+  async check(signal: AbortSignal): Promise<boolean> {
+    const { log, onBroken } = this.#options;
+    try {
+      const delivered = this.#options.delivered();
+      if (delivered !== this.#outlived) this.#outlived = null;
+      const before = { ...this.#before, revision: newest(this.#before.revision, this.#outlived === null ? delivered : null) };
+      const now = await this.#look(signal);
+      const why = brokenHistory(before, now);
+      this.#before = { identity: now.identity ?? this.#before.identity, revision: now.revision ?? this.#before.revision };
+      if (why !== null) {
+        log.error('everything is listed anew', { reason: why });
+        this.#outlived = this.#options.delivered();
+        this.#aware = new Set(onBroken());
       }
+      return true;
+    } catch (cause) {
+      // The reflectors meet the same API server and say what is wrong with it.
+      if (!signal.aborted) log.debug('cannot look at the history of the cluster, will retry', { error: messageOf(cause) });
+      return false;
     }
   }
 

@@ -155,10 +155,13 @@ export class KindMirror {
     for (const { key } of refused) if (this.cache.retry(key, clock.now())) this.queue.add(key, BACKGROUND);
   }
 
-  /** This process leads now, and storage is open. False when what was seen while it stood by cannot be gone on with: it has to be started anew. */
-  async takeOver(): Promise<boolean> {
+  /**
+   * This process leads now, and storage is open. False when what was seen while it stood by cannot be gone on with: it has to be started anew. `isSure`: it
+   * is of the history that the cluster has just now; by another one the rows of the former leader must not be judged.
+   */
+  async takeOver(isSure: boolean): Promise<boolean> {
     if (this.#standby === null) return true;
-    const taken = await this.#standby.takeOver();
+    const taken = isSure ? await this.#standby.takeOver() : null;
     if (taken === null) return false;
     this.#standby = null;
     this.#hasResumed = true;
@@ -324,7 +327,8 @@ export class KindMirror {
     if (now - this.#recordedAt < RECORD_EVERY_MS) return [];
     this.#recordedAt = now;
     const wall = this.#options.clock.wall();
-    return this.cache.scopes.map((state) => ({ ...state.record(this.id, this.#origin), heardAt: rowsAsOf(state, now, wall) }));
+    const recordOf = (state: ScopeState): ScopeRecord => ({ ...state.record(this.id, this.#origin), heardAt: rowsAsOf(state, now, wall) });
+    return this.cache.scopes.flatMap((state) => (state.isBehindRecord ? [] : [recordOf(state)]));
   }
 
   async #readPage(scope: Scope, query: ListQuery, signal: AbortSignal): Promise<string | null> {

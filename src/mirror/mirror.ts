@@ -222,15 +222,16 @@ export class Mirror {
 
   /** Makes what runs equal to what discovery and rules ask for. */
   async #reconcile(signal: AbortSignal): Promise<void> {
-    const { storage } = this.#options;
     const before = this.#unreconciled;
     const isFree = (id: KindId): boolean => !this.#moves.has(id);
     this.#isPlanOld = false;
-    // Goes on from what was seen while another process wrote.
-    if (this.#tenure.isLeading)
-      for (const { mirror, plan } of [...this.#kinds.values()]) if (isFree(plan.id) && !(await mirror.takeOver())) await this.#restart(plan);
+    // Goes on from what was seen while another process wrote. That one may have noticed a moment ago that the history of the cluster went back.
+    if (this.#tenure.isLeading) {
+      const isSure = [...this.#kinds.values()].some(({ mirror }) => mirror.isStandby) && (await this.#guard.check(signal));
+      for (const { mirror, plan } of [...this.#kinds.values()]) if (isFree(plan.id) && !(await mirror.takeOver(isSure))) await this.#restart(plan);
+    }
     for (const [id, mirror] of this.#leaving) if (mirror.cache.held === 0 && isFree(id)) this.#moves.begin(id, 'leave', (cut) => this.#finish(id, mirror, cut));
-    const stored = this.#tenure.isLeading ? await storage.kinds() : [];
+    const stored = this.#tenure.isLeading ? await this.#options.storage.kinds() : [];
     // Nothing is waited for from here until all is begun: what is under way may end at any time.
     const { wanted, left, warnings } = planAll(this.#discovered.current.kinds, this.#config);
     this.#workloads.plan(this.#discovered.current.kinds, wanted.values());
@@ -305,10 +306,9 @@ export class Mirror {
   }
 
   async #restart(plan: KindPlan): Promise<void> {
-    const { id } = plan;
-    this.#options.log.info('rules or version of a kind changed, starting it anew', { kind: id, version: plan.kind.version });
-    await this.#kinds.get(id)?.mirror.stop(this.#hurry, { puts: 'leave' });
-    this.#kinds.delete(id);
+    this.#options.log.info('a kind is started anew', { kind: plan.id, version: plan.kind.version });
+    await this.#kinds.get(plan.id)?.mirror.stop(this.#hurry, { puts: 'leave' });
+    this.#kinds.delete(plan.id);
     await this.#starting.run(() => this.#start(plan));
   }
 

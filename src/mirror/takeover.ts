@@ -103,10 +103,18 @@ export class Standby {
 
 /** Long enough for any watch that works to bring what a former leader had seen a moment before it ended. */
 const UNHEARD_AFTER_MS = 5_000;
+/** What a former leader had recorded and no row shows, it may have heard by a bookmark; they come once a minute. */
+const BEHIND_AFTER_MS = 90_000;
 
-/** Rows that are newer than what was seen are heard of in a moment; where they are not, the watch is silent, or the history of the cluster went back: a list tells. */
+/**
+ * Rows that are newer than what was seen are heard of in a moment, and what was recorded without them with the next bookmark; where they are not, the watch
+ * is silent, or the history of the cluster went back: a list tells.
+ */
 export async function listUnheard(cache: ObjectCache, clock: Clock, signal: AbortSignal, relist: (scope: Scope) => void): Promise<void> {
   await clock.sleep(UNHEARD_AFTER_MS, signal);
   if (signal.aborted) return;
   for (const state of cache.scopes) if (cache.isUnheard(state)) relist(state.scope);
+  await clock.sleep(BEHIND_AFTER_MS - UNHEARD_AFTER_MS, signal);
+  if (signal.aborted) return;
+  for (const state of cache.scopes) if (state.isBehindRecord) relist(state.scope);
 }

@@ -1,9 +1,9 @@
-import { StorageError } from '../model/errors.ts';
+import { EpochError, StorageError } from '../model/errors.ts';
 import type { ObjectKey } from '../model/key.ts';
 import { type KindId, kindId, type Scope } from '../model/kind.ts';
 import type { Outcome } from '../model/outcome.ts';
-import { createMemoryStorage } from '../storage/memory/memory-storage.ts';
-import type { IndexRow, ScopeRecord, Storage, StorageReader, Write } from '../storage/storage.ts';
+import { createMemoryStorage, MemoryShelf } from '../storage/memory/memory-storage.ts';
+import type { IndexRow, ScopeRecord, Storage, StorageReader, Write, Writer } from '../storage/storage.ts';
 import type { VirtualClock } from './clock.ts';
 import type { Draw } from './draw.ts';
 import type { Ledger } from './ledger.ts';
@@ -39,12 +39,19 @@ export interface DatabaseParts {
 /** What outlives every process: the rows and guards of the memory engine, behind a connection that loses, delays and doubts. */
 export class Database {
   readonly parts: DatabaseParts;
+  /** For whoever looks on: it is never opened, and writes nothing. */
   readonly engine: Storage & StorageReader;
+  readonly #shelf = new MemoryShelf();
   readonly #connections = new Set<Connection>();
 
   constructor(parts: DatabaseParts) {
     this.parts = parts;
-    this.engine = createMemoryStorage({ cluster: CLUSTER_NAME, now: () => parts.clock.wallMs });
+    this.engine = this.createEngine();
+  }
+
+  /** What one process writes with: of several over these rows the newest epoch writes. */
+  createEngine(): Storage & StorageReader {
+    return createMemoryStorage({ cluster: CLUSTER_NAME, now: () => this.parts.clock.wallMs, shelf: this.#shelf });
   }
 
   connect(life: Life, told: Told): Connection {
@@ -62,11 +69,13 @@ export class Database {
     this.#connections.delete(connection);
   }
 
-  /** One transaction, held against every invariant. The engine does its work during the call. */
-  async commit({ writes, scopes, atMs }: Batch): Promise<readonly Outcome[]> {
+  /** One transaction, held against every invariant. The engine does its work during the call. Null when a newer writer has taken the place of this one: nothing has happened then. */
+  async commit(engine: Storage, { writes, scopes, atMs }: Batch): Promise<readonly Outcome[] | null> {
     const { ledger, trace } = this.parts;
     const prepared = writes.map((write) => (write.type === 'put' && ledger.isPoison(write) ? { ...write, body: NO_JSON, isChecked: false } : write));
-    const outcomes = await this.engine.write(prepared, scopes);
+    const outcomes = await engine.write(prepared, scopes).catch(refusedByEpoch);
+    trace.note('epoch', Number(outcomes === null), writes.length);
+    if (outcomes === null) return null;
     if (outcomes.length !== writes.length) ledger.fail(`8: storage settled ${outcomes.length} of ${writes.length} writes`);
     for (const [index, write] of writes.entries()) {
       const outcome = outcomes[index] ?? { kind: 'retry', error: 'not settled' };
@@ -90,6 +99,8 @@ export class Connection implements Storage {
   readonly #database: Database;
   readonly #life: Life;
   readonly #told: Told;
+  readonly #engine: Storage;
+  #isOpen = false;
   /** Handed in and undecided. */
   readonly #flying = new Set<Batch>();
   /** Their callers were told that they timed out. */
@@ -103,15 +114,18 @@ export class Connection implements Storage {
     this.#database = database;
     this.#life = life;
     this.#told = told;
+    this.#engine = database.createEngine();
     this.batchLimit = database.parts.batchLimit;
   }
 
-  open(): Promise<void> {
-    return Promise.resolve();
+  open(writer: Writer): Promise<void> {
+    this.#isOpen = true;
+    return this.#engine.open(writer);
   }
 
   write(writes: readonly Write[], scopes: readonly ScopeRecord[]): Promise<readonly Outcome[]> {
     if (!this.#life.step()) return never();
+    this.#checkOpen();
     const { clock, draw, weather } = this.#database.parts;
     const kind = writes[0] === undefined ? (scopes[0]?.kind ?? null) : kindId(writes[0].kind);
     const fault = weather.strike(kind, clock.nowMs);
@@ -132,7 +146,7 @@ export class Connection implements Storage {
     const answer = (outcomes: readonly Outcome[]): void => settle(() => resolve(outcomes));
     const ms = fault === 'slow' ? draw.small(20, 10_000) : fault === 'stuck' ? draw.small(1_000, 120_000) : draw.small(0, 12);
     clock.after(ms, () => {
-      if (this.#life.isDead || !this.#flying.has(batch)) return;
+      if (!this.#flying.has(batch)) return;
       void this.#decide(batch, fault, answer, (cause) => settle(() => reject(cause)));
     });
     return promise;
@@ -156,21 +170,23 @@ export class Connection implements Storage {
     if (isLost) return fault === 'throws' ? fail(new Error('simulated bug of storage')) : answer(doubtful(writes));
     if (fault === 'partial') {
       const isTaken = writes.map(() => draw.chance(0.5));
-      const outcomes = await this.#database.commit({ writes: writes.filter((_, index) => isTaken[index]), scopes, atMs });
+      const outcomes = await this.#commit({ writes: writes.filter((_, index) => isTaken[index]), scopes, atMs });
+      if (outcomes === null) return;
       let next = 0;
       return answer(isTaken.map((taken) => (taken ? (outcomes[next++] as Outcome) : { kind: 'retry', error: 'simulated' })));
     }
-    const outcomes = await this.#database.commit(batch);
+    const outcomes = await this.#commit(batch);
+    if (outcomes === null) return;
     if (fault === 'throws') fail(new Error('simulated bug of storage'));
     else answer(fault === 'unknown' ? doubtful(writes) : outcomes);
   }
 
   async *index(kind: KindId, scope: Scope): AsyncGenerator<readonly IndexRow[], void, undefined> {
     await this.#read(kind);
-    const hearsay = this.#told.begin(kind);
+    const hearsay = this.#told.beginOrMeet(kind);
     this.#beginning = kind;
     for await (const rows of this.#database.engine.index(kind, scope)) {
-      for (const { key, revision } of rows) hearsay.exists(key, Number(revision));
+      for (const { key, revision } of rows) hearsay.row(key, Number(revision));
       yield rows;
     }
   }
@@ -198,7 +214,8 @@ export class Connection implements Storage {
     if (id === null) return;
     this.#beginning = null;
     const hearsay = this.#told.of(id);
-    for (const { kind, key, revision } of parked) if (kind === id) hearsay.exists(key, Number(revision));
+    for (const { kind, key, revision } of parked) if (kind === id) hearsay.row(key, Number(revision));
+    hearsay.allMet();
     if (id === WIDGETS.id) hearsay.abandoned();
   }
 
@@ -214,7 +231,7 @@ export class Connection implements Storage {
   /** The process is gone: of what it had handed in, some is durable and some is not. */
   died(): void {
     const { draw } = this.#database.parts;
-    for (const batch of [...this.#flying]) if (draw.chance(0.5)) void this.#database.commit(batch);
+    for (const batch of [...this.#flying]) if (draw.chance(0.5)) void this.#commit(batch);
     this.#flying.clear();
     this.decideLate();
     this.#database.closed(this);
@@ -229,17 +246,33 @@ export class Connection implements Storage {
   #commitLate({ writes, atMs }: Batch): void {
     const { ledger } = this.#database.parts;
     const left = writes.filter((write) => !ledger.isBeyondOrder(write));
-    if (left.length > 0) void this.#database.commit({ writes: left, scopes: [], atMs });
+    if (left.length > 0) void this.#commit({ writes: left, scopes: [], atMs });
+  }
+
+  /** Invariant 16, the half that is not the engine's. */
+  #checkOpen(): void {
+    if (!this.#isOpen) this.#database.parts.ledger.fail('16: a process that stands by asks storage');
+  }
+
+  #commit(batch: Batch): Promise<readonly Outcome[] | null> {
+    return this.#database.commit(this.#engine, batch);
   }
 
   async #read(kind: KindId | null): Promise<void> {
     const { clock, draw, weather } = this.#database.parts;
     if (!this.#life.step()) return never();
+    this.#checkOpen();
     const fault = weather.strike(kind, clock.nowMs);
     await new Promise<void>((resolve) => clock.after(draw.small(0, 5), resolve));
     if (!this.#life.step()) return never();
     if (fault === 'down') throw new StorageError('simulated: the database is away', { retryable: true });
   }
+}
+
+/** Only a process that is frozen can be refused so, and nobody there waits for the answer. */
+function refusedByEpoch(cause: unknown): null {
+  if (cause instanceof EpochError) return null;
+  throw cause;
 }
 
 function keyOf(write: Write): ObjectKey {

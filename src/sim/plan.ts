@@ -27,6 +27,10 @@ export type Step =
   | { readonly do: 'wipe'; readonly cuts: boolean; readonly ahead: boolean }
   /** The process ends before the step after so many of its steps, and another begins after a while. */
   | { readonly do: 'crash'; readonly steps: number; readonly downMs: number }
+  /** As a crash, but what it has handed to storage goes its way. */
+  | { readonly do: 'freeze'; readonly steps: number; readonly downMs: number }
+  /** Another process begins to stand by: when the first one is gone it takes over, after `downMs`. */
+  | { readonly do: 'standby' }
   /** The process is asked to end, with so much grace. */
   | { readonly do: 'stop'; readonly graceMs: number; readonly downMs: number }
   /** A person looks at what is held, and confirms it after a while when it is really gone. */
@@ -146,6 +150,7 @@ export function makePlan(seed: number, changes: number): Plan {
     made += changesOf(step);
   }
   if (hasHistory) bendHistory(steps, draw);
+  elect(steps, new Draw(seededRandom(Math.imul(seed, 0x27d4eb2f) ^ 0x165667b1)));
   const load: readonly (readonly [number, () => Step])[] = [
     [500, put],
     [60, () => ({ do: 'remove', ...object(kind()) })],
@@ -173,6 +178,23 @@ function changesOf(step: Step): number {
   if (step.do === 'hot') return step.changes;
   if (step.do === 'replace') return 2;
   return step.do === 'put' || step.do === 'remove' ? 1 : 0;
+}
+
+/** Half of the plans know a second process: somewhere it begins to stand by, and a while later the first one is gone. */
+function elect(steps: Step[], draw: Draw): void {
+  if (draw.chance(0.5)) return;
+  for (let rounds = draw.of([1, 2, 4]); rounds > 0; rounds--) {
+    const at = draw.whole(1, steps.length - 1);
+    const downMs = draw.small(0, 20_000);
+    const gone: Step = draw.weighted([
+      [2, { do: 'crash', steps: draw.small(0, 400), downMs }],
+      [2, { do: 'freeze', steps: draw.small(0, 400), downMs }],
+      [1, { do: 'stop', graceMs: draw.of([0, 1_000, 25_000]), downMs }],
+    ] as const);
+    steps.splice(at + draw.whole(10, 200), 0, gone);
+    steps.splice(at, 0, { do: 'standby' });
+  }
+  if (draw.chance(0.5)) steps.splice(draw.whole(1, steps.length - 1), 0, { do: 'standby' });
 }
 
 /** Puts a wipe, or a back-up and the return to it, somewhere into the steps. */

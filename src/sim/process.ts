@@ -4,6 +4,8 @@ import type { LogFields, Logger, RootLogger } from '../kit/log.ts';
 import type { Random } from '../kit/random.ts';
 import { messageOf } from '../model/errors.ts';
 import { Mirror } from '../mirror/mirror.ts';
+import { Tenure } from '../mirror/tenure.ts';
+import type { Writer } from '../storage/storage.ts';
 import { ProcessClock, type VirtualClock } from './clock.ts';
 import { CLUSTER_NAME, type Connection, type Database } from './database.ts';
 import { KINDS, MAPS, MASKED_PATH, WIDGETS } from './kinds.ts';
@@ -25,7 +27,7 @@ export interface ProcessParts {
   readonly truth: Truth;
   readonly onBug: (message: string) => void;
   /** It has ended, in order or not. */
-  readonly onEnd: () => void;
+  readonly onEnd: (process: Process) => void;
 }
 
 /** One kubefold: the real mirror on simulated handles, from its start to its death. */
@@ -38,13 +40,16 @@ export class Process {
   readonly #connection: Connection;
   readonly #ending = new AbortController();
   readonly #hurry = new AbortController();
+  readonly #tenure = new Tenure('undecided');
   #hasEnded = false;
+  #isToFreeze = false;
   #cancelHurry: () => void = () => {};
 
-  constructor(parts: ProcessParts, wanted: Wanted) {
+  /** `writer` when it writes from the start; null stands by. */
+  constructor(parts: ProcessParts, wanted: Wanted, writer: Writer | null) {
     this.#parts = parts;
     const { clock, random, server, database, trace, truth, onBug } = parts;
-    this.told = new Told({ truth, fail: onBug });
+    this.told = new Told({ truth, fail: onBug, hasStoodBy: writer === null });
     this.#life = new Life(() => this.#died());
     this.#clock = new ProcessClock(clock, this.#life);
     this.#connection = database.connect(this.#life, this.told);
@@ -52,13 +57,23 @@ export class Process {
       clusterName: CLUSTER_NAME,
       cluster: server.connect(this.#life, this.told),
       storage: this.#connection,
+      tenure: this.#tenure,
       config: configOf(parts.plan, wanted),
       clock: this.#clock,
       random,
       log: tracingLogger(trace, onBug),
       explain: messageOf,
     });
+    if (writer === null) this.#tenure.standBy();
+    else this.lead(writer);
     void this.#run();
+  }
+
+  /** From now on it writes, and nobody of a lower epoch does. */
+  lead(writer: Writer): void {
+    void this.#connection.open(writer);
+    this.told.isLeading = true;
+    this.#tenure.begin();
   }
 
   /** Whether it has nothing left to do, as far as it knows. */
@@ -82,7 +97,14 @@ export class Process {
     this.#life.dieAfter(steps);
   }
 
+  /** As dieAfter(), but what it has handed in goes its way: storage does not know that nobody waits. */
+  freezeAfter(steps: number): void {
+    this.#isToFreeze = true;
+    this.#life.dieAfter(steps);
+  }
+
   spare(): void {
+    this.#isToFreeze = false;
     this.#life.spare();
   }
 
@@ -104,15 +126,15 @@ export class Process {
     if (this.#life.isDead) return;
     this.#hasEnded = true;
     this.#parts.trace.note('ended', 0, 0);
-    this.#parts.onEnd();
+    this.#parts.onEnd(this);
   }
 
   #died(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.#parts.trace.note('died', 0, 0);
-    this.#connection.died();
-    this.#parts.onEnd();
+    this.#parts.trace.note(this.#isToFreeze ? 'frozen' : 'died', 0, 0);
+    if (!this.#isToFreeze) this.#connection.died();
+    this.#parts.onEnd(this);
   }
 }
 

@@ -45,7 +45,7 @@ export interface ServerParts {
   readonly weather: Weather<ApiFault>;
   /** Whether a list that is behind may show an object. */
   readonly isRemembered: (state: ObjectState) => boolean;
-  /** A process was told all there is of a kind; or that there is nothing although there is, and it may believe it. */
+  /** The process that writes was told all there is of a kind; or that there is nothing although there is, and it may believe it. */
   readonly onListed: (kind: KindId, was: 'true' | 'a lie') => void;
 }
 
@@ -158,13 +158,14 @@ export class SimServer {
   /** A complete list was told, up to its end. */
   #listed({ told }: Client, { id }: SimKind, keys: ReadonlySet<ObjectKey>, isLie: boolean): void {
     const isBelievable = told.of(id).listed(keys);
+    if (!told.isLeading) return;
     if (!isLie) this.parts.onListed(id, 'true');
     else if (isBelievable) this.parts.onListed(id, 'a lie');
   }
 
-  /** Nothing, where the process knows objects: a list that contradicts nothing cannot be doubted. */
+  /** Nothing, where the process surely knows objects: a list that contradicts nothing cannot be doubted. */
   #isLie(fault: ApiFault | null, { told }: Client, { id }: SimKind): boolean {
-    if (fault !== 'empty' || !told.of(id).hasObjects) return false;
+    if (fault !== 'empty' || told.hasStoodBy || !told.of(id).hasObjects) return false;
     this.parts.weather.struck('empty', id);
     return true;
   }

@@ -1,6 +1,7 @@
 import { seededRandom } from '../kit/random.ts';
 import { nameOf, namespaceOf, objectKey } from '../model/key.ts';
 import type { KindId } from '../model/kind.ts';
+import type { Writer } from '../storage/storage.ts';
 import { VirtualClock } from './clock.ts';
 import { CLUSTER_NAME, Database } from './database.ts';
 import { Draw } from './draw.ts';
@@ -9,6 +10,7 @@ import { Ledger, type Wanted } from './ledger.ts';
 import { EXCLUDED_NAMESPACE, type Plan, type Step } from './plan.ts';
 import { Operator } from './operator.ts';
 import { Process } from './process.ts';
+import { Replicas } from './replicas.ts';
 import { SimServer } from './server.ts';
 import { Trace } from './trace.ts';
 import { Truth } from './truth.ts';
@@ -63,10 +65,7 @@ class Simulation {
   readonly #storage: Weather<StorageFault>;
   readonly #operator: Operator;
   #wanted: Wanted = { excluded: null, isMasked: false };
-  #process: Process | null = null;
-  #processes = 0;
-  #downMs = 0;
-  #isOver = false;
+  readonly #replicas: Replicas;
   #timers = 0;
 
   constructor(plan: Plan, isRecording: boolean) {
@@ -92,6 +91,7 @@ class Simulation {
       onListed: (kind, was) => this.#ledger.listed(kind, was),
     });
     this.#database = new Database({ clock, draw: drawOf(4), weather: this.#storage, ledger: this.#ledger, trace: this.#trace, batchLimit: plan.batchLimit });
+    this.#replicas = new Replicas({ clock, trace: this.#trace, create: (...about) => this.#create(...about) });
     this.#operator = new Operator({
       process: () => this.#process,
       isGone: (kind, key) => this.#ledger.isGone(kind, key, this.#wanted),
@@ -101,15 +101,14 @@ class Simulation {
 
   async run(): Promise<Result> {
     let steps = 0;
-    this.#begin();
+    this.#replicas.begin();
     for (const step of this.#plan.steps) {
       if (this.#isBroken()) break;
       steps++;
       await this.#take(step);
     }
     if (!this.#isBroken()) await this.#settle();
-    this.#isOver = true;
-    this.#process?.dieAfter(0);
+    this.#replicas.end();
     return {
       mutations: this.#truth.mutations,
       writes: this.#ledger.changedRows,
@@ -119,6 +118,11 @@ class Simulation {
       steps,
       trace: this.#trace.lines ?? [],
     };
+  }
+
+  /** The one that writes. */
+  get #process(): Process | null {
+    return this.#replicas.leader;
   }
 
   /** Asked before every timer. */
@@ -131,28 +135,10 @@ class Simulation {
     await this.#clock.advance(ms, this.#isBroken);
   }
 
-  #begin(): void {
-    if (this.#isOver) return;
-    this.#trace.note('start', ++this.#processes, 0);
-    this.#process = new Process(
-      {
-        plan: this.#plan,
-        clock: this.#clock,
-        random: seededRandom(Math.imul(this.#plan.seed + 1, 0xc2b2ae35) + this.#processes),
-        server: this.#server,
-        database: this.#database,
-        trace: this.#trace,
-        truth: this.#truth,
-        onBug: (message) => this.#ledger.fail(message),
-        onEnd: () => {
-          this.#process = null;
-          this.#clock.after(this.#downMs, () => {
-            if (this.#process === null) this.#begin();
-          });
-        },
-      },
-      this.#wanted,
-    );
+  #create(number: number, writer: Writer | null, onEnd: (process: Process) => void): Process {
+    const parts = { plan: this.#plan, clock: this.#clock, server: this.#server, database: this.#database, trace: this.#trace, truth: this.#truth, onEnd };
+    const random = seededRandom(Math.imul(this.#plan.seed + 1, 0xc2b2ae35) + number);
+    return new Process({ ...parts, random, onBug: (message) => this.#ledger.fail(message) }, this.#wanted, writer);
   }
 
   async #take(step: Step): Promise<void> {
@@ -192,10 +178,15 @@ class Simulation {
         this.#truth.wipe(step.ahead);
         return this.#historyChanged(step.cuts);
       case 'crash':
-        this.#downMs = step.downMs;
+        this.#replicas.downMs = step.downMs;
         return this.#process?.dieAfter(step.steps);
+      case 'freeze':
+        this.#replicas.downMs = step.downMs;
+        return this.#process?.freezeAfter(step.steps);
+      case 'standby':
+        return this.#replicas.standBy();
       case 'stop':
-        this.#downMs = step.downMs;
+        this.#replicas.downMs = step.downMs;
         return this.#process?.stop(step.graceMs);
       case 'operator':
         return this.#decide(step.afterMs);
@@ -218,7 +209,7 @@ class Simulation {
 
   #want(wanted: Wanted): void {
     this.#wanted = wanted;
-    this.#process?.apply(wanted);
+    this.#replicas.apply(wanted);
   }
 
   /** Looks at what is held, and decides a while later. */
@@ -228,10 +219,10 @@ class Simulation {
   }
 
   async #crash(): Promise<void> {
-    this.#downMs = DOWN_MS;
-    this.#process?.dieAfter(0);
+    this.#replicas.downMs = DOWN_MS;
+    this.#replicas.dieAfter(0);
     const end = this.#clock.nowMs + DOWN_MS;
-    while (this.#process !== null && this.#clock.nowMs < end) await this.#pass(100);
+    while ((this.#process !== null || this.#replicas.standby !== null) && this.#clock.nowMs < end) await this.#pass(100);
   }
 
   #restore(cuts: boolean): void {
@@ -272,11 +263,11 @@ class Simulation {
     this.#trace.note('faults over', 0, 0);
     this.#api.clear();
     this.#storage.clear();
-    this.#process?.spare();
+    this.#replicas.spare();
     if (this.#plan.heals) this.#heal();
     const end = this.#clock.nowMs + QUIET_WITHIN_MS;
     const { lists } = this.#server;
-    while (!this.#isQuiet() && this.#clock.nowMs < end && !this.#isBroken()) {
+    while (!(this.#isQuiet() && (await this.#wronglyParked()) === null) && this.#clock.nowMs < end && !this.#isBroken()) {
       await this.#pass(LOOK_EVERY_MS);
       this.#operator.confirm(this.#operator.look());
       if (this.#server.lists - lists > MOST_LISTS) this.#ledger.fail('12: when the faults are over the mirror lists without end');
@@ -335,21 +326,28 @@ class Simulation {
       const found = rows.map(({ key, uid, revision }) => `${key} ${uid} ${revision}`).sort();
       if (String(found) !== String(this.#ledger.rowsOf(kind))) this.#ledger.fail(`9: storage holds other rows of ${kind.id} than it said it wrote`);
     }
-    const parked = (await engine.parked(CLUSTER_NAME)).map(({ kind, key, uid, revision }) => `${kind} ${key} ${uid} ${revision}`).sort();
-    const poisoned = this.#ledger.poisoned(this.#wanted);
-    if (String(parked) !== String(poisoned)) this.#ledger.fail(`10: parked are [${parked.join(', ')}], but storage refuses [${poisoned.join(', ')}]`);
+    const wrong = await this.#wronglyParked();
+    if (wrong !== null) this.#ledger.fail(`10: ${wrong}`);
   }
 
-  /** An orderly end leaves nothing behind, and a start on what it left writes nothing. */
+  /** What is parked and should not be, or the other way round; null when it is right. */
+  async #wronglyParked(): Promise<string | null> {
+    const parked = (await this.#database.engine.parked()).map(({ kind, key, uid, revision }) => `${kind} ${key} ${uid} ${revision}`).sort();
+    const poisoned = this.#ledger.poisoned(this.#wanted);
+    return String(parked) === String(poisoned) ? null : `parked are [${parked.join(', ')}], but storage refuses [${poisoned.join(', ')}]`;
+  }
+
+  /** An orderly end leaves nothing behind; a start on what it left writes nothing, and whoever stood by comes to rest on it. */
   async #checkRestart(): Promise<void> {
     const process = this.#process;
     if (process === null) return;
-    this.#downMs = 1_000;
+    this.#replicas.downMs = 1_000;
     process.stop(25_000);
     const end = this.#clock.nowMs + STOP_WITHIN_MS;
     while (!process.hasEnded && this.#clock.nowMs < end && !this.#isBroken()) await this.#pass(100);
     if (!process.hasEnded) return this.#ledger.fail('11: the mirror did not end when asked to');
     if (process.timers > 0) this.#ledger.fail(`11: the mirror ended and left ${process.timers} timers`);
+    if (this.#replicas.standby !== null) return await this.#checkTakeover();
     // A change and its opposite may still be on their way in a stream that is silent: what nobody has heard of cannot be told from news.
     const records = await this.#database.engine.scopes(CLUSTER_NAME);
     const isCaughtUp = KINDS.every(({ id }) => {
@@ -363,6 +361,15 @@ class Simulation {
     if (!this.#isQuiet()) this.#ledger.fail(`11: a start on a finished copy is not at rest: ${this.#differences().join('; ')}`);
     if (isCaughtUp && this.#ledger.changedLoudly > before)
       this.#ledger.fail(`11: a start on a finished copy wrote ${this.#ledger.changedLoudly - before} rows`);
+  }
+
+  async #checkTakeover(): Promise<void> {
+    const end = this.#clock.nowMs + QUIET_WITHIN_MS;
+    while (!this.#isQuiet() && this.#clock.nowMs < end && !this.#isBroken()) {
+      await this.#pass(LOOK_EVERY_MS);
+      this.#operator.confirm(this.#operator.look());
+    }
+    if (!this.#isQuiet()) this.#ledger.fail(`11: whoever took over a finished copy is not at rest: ${this.#differences().join('; ')}`);
   }
 }
 

@@ -38,10 +38,38 @@ export class KindHearsay {
   readonly #known = new Set<ObjectKey>();
   readonly #passes: Pass[] = [];
   #hasBeenEmpty = false;
+  /** Rows of the former leader that are being met; null where a process begins on the rows. */
+  #rows: Map<ObjectKey, number> | null = null;
 
   constructor(id: KindId, parts: ToldParts) {
     this.#id = id;
     this.#parts = parts;
+  }
+
+  /** A process that stood by takes over: it is about to meet the rows. */
+  meets(): void {
+    this.#rows = new Map();
+  }
+
+  /** Storage said so. */
+  row(key: ObjectKey, revision: number): void {
+    if (this.#rows === null) this.exists(key, revision);
+    else this.#rows.set(key, revision);
+  }
+
+  /** All rows were met: of what it was not told that it is there, it may conclude that it is gone, in one pass. */
+  allMet(): void {
+    if (this.#rows === null) return;
+    const believed = new Set([...this.#known].filter((key) => this.#isBelieved(key)));
+    for (const [key, revision] of this.#rows) {
+      const known = this.#keys.get(key);
+      this.#known.add(key);
+      // It was told of the deletion itself, and the row is still there.
+      if (known?.isExcused === true) known.isDoubtful = true;
+      else this.exists(key, revision);
+    }
+    this.#rows = null;
+    this.#pass(believed, share(this.#known.size));
   }
 
   exists(key: ObjectKey, revision: number): void {
@@ -68,16 +96,19 @@ export class KindHearsay {
 
   /** Whether it knows of an object that no list has denied. */
   get hasObjects(): boolean {
-    for (const key of this.#known) {
-      const known = this.#keys.get(key);
-      if (known?.absentSince === null && !known.isDoubtful) return true;
-    }
+    for (const key of this.#known) if (this.#isBelieved(key)) return true;
     return false;
+  }
+
+  #isBelieved(key: ObjectKey): boolean {
+    const known = this.#keys.get(key);
+    return known?.absentSince === null && !known.isDoubtful;
   }
 
   /** A complete list of these. Returns whether it may be believed when it is empty: the first one in a row never is. */
   listed(keys: ReadonlySet<ObjectKey>): boolean {
-    const isDoubted = keys.size === 0 && !this.#hasBeenEmpty && this.hasObjects && this.#parts.truth.history === 0;
+    const { truth, hasStoodBy } = this.#parts;
+    const isDoubted = keys.size === 0 && !this.#hasBeenEmpty && !hasStoodBy && this.hasObjects && truth.history === 0;
     if (keys.size === 0) this.#hasBeenEmpty = true;
     this.#pass(keys, isDoubted ? 0 : share(this.#known.size));
     return !isDoubted;
@@ -133,6 +164,8 @@ function share(known: number): number {
 
 interface ToldParts {
   readonly truth: Truth;
+  /** It began beside one that wrote: what of all that it was told it goes on with when it takes over, cannot be known from outside. */
+  readonly hasStoodBy: boolean;
   readonly fail: (message: string) => void;
 }
 
@@ -140,15 +173,29 @@ interface ToldParts {
 export class Told {
   readonly #parts: ToldParts;
   readonly #kinds = new Map<KindId, KindHearsay>();
+  isLeading: boolean;
 
   constructor(parts: ToldParts) {
     this.#parts = parts;
+    this.isLeading = !parts.hasStoodBy;
+  }
+
+  get hasStoodBy(): boolean {
+    return this.#parts.hasStoodBy;
   }
 
   /** The mirror of one kind begins. */
   begin(id: KindId): KindHearsay {
     const kind = new KindHearsay(id, this.#parts);
     this.#kinds.set(id, kind);
+    return kind;
+  }
+
+  /** The mirror of one kind asks for its rows. */
+  beginOrMeet(id: KindId): KindHearsay {
+    if (!this.hasStoodBy) return this.begin(id);
+    const kind = this.of(id);
+    kind.meets();
     return kind;
   }
 

@@ -143,7 +143,7 @@ export class MirrorWorld {
     this.pool = pool;
     this.mirror = mirror;
     tenure.begin();
-    if (await mirror.takeOver()) this.takeovers.warm++;
+    if (await mirror.takeOver(true)) this.takeovers.warm++;
     else {
       this.takeovers.cold++;
       await this.restart({ history: this.look() });

@@ -60,7 +60,7 @@ export class VirtualWorld {
     });
     this.mirror = new Mirror({
       clusterName: CLUSTER,
-      cluster: this.server.connect(this.#life, new Told({ truth, fail: (message) => void this.bugs.push(message) })),
+      cluster: this.server.connect(this.#life, new Told({ hasStoodBy: false, truth, fail: (message) => void this.bugs.push(message) })),
       storage: this.#storage,
       config: configuration(),
       clock,
