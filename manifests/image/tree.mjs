@@ -1,10 +1,10 @@
 // node manifests/image/tree.mjs TARGET: the files of the image, from a checkout whose packages are installed. Programs compiled, the packages that
 // they run with, licence, sample configurations and the bill of materials; every file with the time SOURCE_DATE_EPOCH. Asks no network.
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { chmodSync, cpSync, existsSync, lutimesSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, lutimesSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { billOfMaterials, shippedPackages } from './bill.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const [target] = process.argv.slice(2);
@@ -25,23 +25,7 @@ execFileSync(process.execPath, tsc, { stdio: ['ignore', 'inherit', 'inherit'] })
 chmodSync(join(target, 'dist/main.js'), 0o755);
 for (const name of ['package.json', 'LICENSE', 'config']) cpSync(join(ROOT, name), join(target, name), { recursive: true });
 
-// What the program runs with, found as Node finds it: from each package to what it depends on. Optional packages of other platforms are not installed.
-const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'));
-const needed = new Set(['']);
-for (const path of needed) {
-  const { dependencies = {}, optionalDependencies = {} } = packages[path];
-  for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
-    let folder = path;
-    while (folder !== '' && packages[`${folder}/node_modules/${name}`] === undefined) folder = folder.slice(0, Math.max(0, folder.lastIndexOf('/node_modules/')));
-    const found = folder === '' ? `node_modules/${name}` : `${folder}/node_modules/${name}`;
-    if (existsSync(join(ROOT, found))) needed.add(found);
-    else if (optionalDependencies[name] === undefined) {
-      process.stderr.write(`${found} is not installed: run npm ci first\n`);
-      process.exit(1);
-    }
-  }
-}
-needed.delete('');
+const needed = shipped();
 // Types and source maps are for those who develop.
 const runs = (file) => !/\.(?:map|d\.[cm]?ts|tsbuildinfo)$/.test(file);
 for (const path of needed) {
@@ -50,19 +34,16 @@ for (const path of needed) {
   cpSync(from, join(target, path), { recursive: true, filter: (file) => runs(file) && !relative(from, file).split(sep).includes('node_modules') });
 }
 
-// npm writes the time and a random number into the bill of materials; the lock file decides both instead. What is shipped we say ourselves: with
-// --omit=dev npm leaves out packages that development packages need, too.
-const npm = ['sbom', '--package-lock-only', '--sbom-format=spdx'];
-const sbom = JSON.parse(execFileSync('npm', npm, { cwd: ROOT, stdio: ['ignore', 'pipe', 'ignore'], maxBuffer: 64 * 1024 * 1024 }));
-const shipped = new Set([...needed].map((path) => `${path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length)}@${packages[path].version}`));
-const [itself] = sbom.documentDescribes;
-sbom.packages = sbom.packages.filter(({ SPDXID, name, versionInfo }) => SPDXID === itself || shipped.has(`${name}@${versionInfo}`));
-const ids = new Set(['SPDXRef-DOCUMENT', ...sbom.packages.map(({ SPDXID }) => SPDXID)]);
-sbom.relationships = sbom.relationships.filter(({ spdxElementId, relatedSpdxElement }) => ids.has(spdxElementId) && ids.has(relatedSpdxElement));
-const lock = createHash('sha256').update(readFileSync(join(ROOT, 'package-lock.json'))).digest('hex');
-sbom.documentNamespace = `https://spdx.org/spdxdocs/kubefold-${packages[''].version}-${lock}`;
-sbom.creationInfo.created = new Date(epoch * 1000).toISOString().replace(/\.\d+Z$/, 'Z');
-writeFileSync(join(target, 'sbom.spdx.json'), `${JSON.stringify(sbom, null, 2)}\n`);
+writeFileSync(join(target, 'sbom.spdx.json'), billOfMaterials(ROOT, needed, epoch));
 
 // Folders after what is in them: writing changes their time.
 for (const path of [...readdirSync(target, { recursive: true }).toSorted().toReversed(), '.']) lutimesSync(join(target, path), epoch, epoch);
+
+function shipped() {
+  try {
+    return shippedPackages(ROOT);
+  } catch (cause) {
+    process.stderr.write(`${cause.message}\n`);
+    process.exit(1);
+  }
+}
