@@ -40,7 +40,7 @@ class ShardView {
     this.#shard = shard;
     const recorded = (record: ScopeRecord): ScopeRecord => ({ ...record, scope: recordedScope(record.scope, shard) });
     this.storage = {
-      ...aroundStorage(inner, (writes, scopes) => inner.write(writes, shard.count === 1 ? scopes : scopes.map(recorded))),
+      ...aroundStorage(inner, (writes, scopes, withdrawn) => inner.write(writes, shard.count === 1 ? scopes : scopes.map(recorded), withdrawn)),
       index: (kind, scope) => this.#index(kind, scope),
       kinds: () => this.#kinds(),
       scopes: () => this.#scopes(),

@@ -142,8 +142,10 @@ export interface Storage {
    * Rows and `scopes` commit together or not at all. Rejects only for a bug, and with EpochError when another writer has taken the place:
    * then nothing was committed, nothing parked, and nothing ever will be. A condition of the storage is a `retry` for every row it touches, a poisoned row is `rejected` alone. A rejection is recorded in `parked` by the same
    * transaction, and a put that is written, or a delete, of the same key takes it out there.
+   * `withdrawn` aborts when the caller wants back what has not begun: a batch that still waits for its budget then rejects with the reason of the signal, and
+   * nothing of it has happened. It concerns whoever makes batches wait (limit/); an engine begins at once, and what has begun is never withdrawn.
    */
-  write(writes: readonly Write[], scopes: readonly ScopeRecord[]): Promise<readonly Outcome[]>;
+  write(writes: readonly Write[], scopes: readonly ScopeRecord[], withdrawn?: AbortSignal): Promise<readonly Outcome[]>;
   /** Every stored row of a kind, in pages, without bodies. `scope` '' is all namespaces. */
   index(kind: KindId, scope: Scope): AsyncIterable<readonly IndexRow[]>;
   /** Kinds that have rows, a scope record or a parked key. */

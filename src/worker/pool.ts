@@ -1,46 +1,15 @@
-import type { ObjectCache, Taken } from '../cache/object-cache.ts';
-import type { WriteTimes } from '../cache/write-times.ts';
-import type { Clock } from '../kit/clock.ts';
-import type { Logger } from '../kit/log.ts';
-import type { Kind } from '../model/kind.ts';
+import type { Taken } from '../cache/object-cache.ts';
 import { kindId } from '../model/kind.ts';
 import type { ObjectKey } from '../model/key.ts';
-import type { ObjectMeta } from '../model/object.ts';
 import { messageOf } from '../model/errors.ts';
-import type { WorkQueue } from '../queue/queue.ts';
-import type { ScopeRecord, Storage, Write } from '../storage/storage.ts';
+import type { Write } from '../storage/storage.ts';
 import { type BatchResult, REFUSED } from './breaker.ts';
 import { decide } from './decide.ts';
-import type { WorkerEvents } from './events.ts';
-import type { Line, StorageGate } from './gate.ts';
+import type { Line } from './gate.ts';
 import { type Ending, resultOf, writeApart } from './isolate.ts';
-import type { Parked } from './parked.ts';
-import { deleteOf, putOf, type WorkloadsOfKind } from './write-of.ts';
-
-export interface WorkerPoolOptions {
-  readonly kind: Kind;
-  readonly cache: ObjectCache;
-  readonly queue: WorkQueue;
-  readonly storage: Storage;
-  /** The door of storage, shared with the workers of all other kinds. */
-  readonly gate: StorageGate;
-  readonly parked: Parked;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly events: WorkerEvents;
-  /** Samples that wait to become durable. */
-  readonly writeTimes: WriteTimes;
-  /** Storage refused a put as older than what it knows: somebody must look, and tell the cache. */
-  readonly onContested: (refused: ObjectMeta) => void;
-  /** What is written of owners, for a kind whose rule asks for it. */
-  readonly workloads?: WorkloadsOfKind | undefined;
-  /** Asks for the JSON of an object that was let go; whoever reads it adds the key again. */
-  readonly readAgain: (key: ObjectKey) => void;
-  /** Whether bodies that wait take up so much room that one which cannot be written soon should be let go. */
-  readonly isCrowded: () => boolean;
-  /** Scope records to commit with the next batch; empty when they were committed a moment ago. */
-  readonly records: () => readonly ScopeRecord[];
-}
+import type { WorkerPoolOptions } from './pool-options.ts';
+import { Withdrawals } from './withdrawals.ts';
+import { deleteOf, putOf } from './write-of.ts';
 
 /** A body that waits for longer than this is let go in a crowded pool: it would hold up the writes of other kinds. */
 const LET_GO_MS = 1_000;
@@ -53,6 +22,7 @@ const LONGEST_WAIT_MS = 15_000;
 
 type Job = { readonly taken: Taken; readonly write: Write };
 const writeOf = ({ write }: Job): Write => write;
+const isPut = ({ write }: Job): boolean => write.type === 'put';
 
 /**
  * N workers over one queue. Each takes a batch of keys that it alone holds, reads the newest state of each, writes the
@@ -72,6 +42,7 @@ export class WorkerPool {
   #drainsSince: number | null = null;
   #leavesPuts = false;
   #isOver = false;
+  readonly #withdrawals = new Withdrawals();
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
@@ -107,15 +78,20 @@ export class WorkerPool {
     await Promise.all(this.#running.values());
   }
 
-  /** The queue is about to be drained: what is dirty is written, unless storage is away and stays so for one try more. Puts may be left to a successor. */
+  /**
+   * The queue is about to be drained: what is dirty is written, unless storage is away and stays so for one try more. Puts may be left to a successor, also those
+   * that only wait for their budget.
+   */
   drain(puts: 'write' | 'leave' = 'write'): void {
     this.#leavesPuts = puts === 'leave';
     this.#drainsSince = this.#options.gate.openings;
+    if (this.#leavesPuts) this.#withdrawals.withdraw('puts');
   }
 
   /** Nothing more is begun, and nothing waited for: what is dirty is left to the next start. */
   end(): void {
     this.#isOver = true;
+    this.#withdrawals.withdraw('all');
     this.#options.gate.dismiss(this.#line);
     this.#options.queue.shutDown();
   }
@@ -187,7 +163,9 @@ export class WorkerPool {
     }
     if (jobs.length === 0) return gate.leave(admission, 'nothing', '', queue.length > 0);
     // The records may be what storage throws at, and they cover none of the rows: they go with the whole batch only.
-    const endings = await writeApart(jobs.map(writeOf), (part) => storage.write(part, part.length === jobs.length ? this.#options.records() : []));
+    const endings = await this.#withdrawals.during(jobs.every(isPut) ? 'puts' : 'mixed', (withdrawn) =>
+      writeApart(jobs.map(writeOf), (part) => storage.write(part, part.length === jobs.length ? this.#options.records() : [], withdrawn), withdrawn),
+    );
     const { result, error } = resultOf(endings, (index) => jobs[index] !== undefined && queue.requeues(jobs[index].taken.key) === 0);
     gate.leave(admission, result, error, queue.length > 0);
     let longestMs = 0;
@@ -278,6 +256,11 @@ export class WorkerPool {
     const { key } = taken;
     const state = cache.scopeOf(key);
     const now = clock.now();
+    if (outcome.kind === 'withdrawn') {
+      // Who withdraws takes no key any more: a successor finds it behind the watermark.
+      cache.giveBack(taken, state, false);
+      return 0;
+    }
     events.settled(write.type, outcome.kind === 'bug' ? 'retry' : outcome.kind);
     switch (outcome.kind) {
       case 'stale': {

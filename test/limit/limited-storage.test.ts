@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Semaphore } from '../../src/kit/semaphore.ts';
+import { BottleneckLimit } from '../../src/limit/bottleneck-limit.ts';
 import { limitedStorage } from '../../src/limit/limited-storage.ts';
 import type { RateLimit } from '../../src/limit/limit.ts';
 import { objectKey } from '../../src/model/key.ts';
@@ -72,4 +73,45 @@ test('what an engine says of its lanes, and is told of kinds, goes through', () 
   const storage = limitedStorage(inner, new Semaphore(1), { acquire: async () => {}, update() {} });
   storage.learn?.([pods]);
   expect([storage.lanes, learnt]).toEqual([7, ['Pod']]);
+});
+
+describe('a batch that waits can be withdrawn', () => {
+  const free: RateLimit = { acquire: async () => {}, update() {} };
+
+  test('from those that wait for a slot: the call rejects with the reason, nothing was written, and the next one is served', async () => {
+    const inner = new ModelStorage();
+    let open = (): void => {};
+    inner.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    const slots = new Semaphore(1);
+    const storage = limitedStorage(inner, slots, free);
+    const withdrawal = new AbortController();
+    const first = storage.write(puts(1), [], withdrawal.signal);
+    const waiting = storage.write(puts(2), [], withdrawal.signal);
+    const other = storage.write(puts(3), []);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    withdrawal.abort();
+    await expect(waiting).rejects.toBe(withdrawal.signal.reason);
+    expect(inner.batches).toEqual([1]);
+    open();
+    // What had begun is not touched.
+    expect(await first).toEqual([{ kind: 'written' }]);
+    expect(await other).toHaveLength(3);
+    expect(inner.batches).toEqual([1, 3]);
+    expect([slots.inUse, slots.waiting]).toEqual([0, 0]);
+  });
+
+  test('from those that wait for their rate', async () => {
+    const inner = new ModelStorage();
+    const rate = new BottleneckLimit(0);
+    const storage = limitedStorage(inner, new Semaphore(4), rate);
+    const withdrawal = new AbortController();
+    const waiting = storage.write(puts(2), [], withdrawal.signal);
+    withdrawal.abort();
+    await expect(waiting).rejects.toBe(withdrawal.signal.reason);
+    rate.update(null);
+    expect(await storage.write(puts(1), [])).toEqual([{ kind: 'written' }]);
+    expect(inner.batches).toEqual([1]);
+  });
 });

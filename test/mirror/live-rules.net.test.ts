@@ -120,6 +120,14 @@ describe('while the program cannot do much', () => {
     expect(open.map(({ path }) => path)).toEqual([]);
   });
 
+  test('a mask is in force although all but two of the writes in hand wait for their budget', async () => {
+    const budgeted = 'audit: { everySeconds: null }\nlimits: { storage: { concurrency: 2 } }\n';
+    await start(budgeted);
+    await backlog();
+    await isLive(budgeted + MASK, 'masked pods are written', () => ofKind('Pod').some(({ body }) => body.includes('"burst":"***"')));
+    await exact(budgeted + MASK);
+  });
+
   test('what one kind has to write holds up neither the rules of another nor the number of workers', async () => {
     const before = `${SLOW}resources: [{ kinds: [configmaps], mirror: false }]\n`;
     await start(before);

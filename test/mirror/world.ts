@@ -12,6 +12,7 @@ import type { HistoryMark } from '../../src/mirror/history-guard.ts';
 import { KindMetrics } from '../../src/mirror/metrics.ts';
 import { ManualClock, settled } from '../support/manual-clock.ts';
 import { ScriptedCluster } from '../support/scripted-cluster.ts';
+import type { Storage } from '../../src/storage/storage.ts';
 import { FaultyStorage } from './faulty-storage.ts';
 
 export const MAPS: Kind = {
@@ -74,6 +75,7 @@ export class MirrorWorld {
   getFault: (key: ObjectKey) => Error | null = () => null;
   gets = 0;
   #changes: Partial<KindMirrorOptions> & { readonly plan: KindPlan };
+  readonly #around: (storage: Storage) => Storage;
 
   constructor(
     options: {
@@ -82,6 +84,8 @@ export class MirrorWorld {
       readonly batchLimit?: number;
       readonly revision?: bigint;
       readonly mirror?: Partial<KindMirrorOptions>;
+      /** What stands between mirror and storage. */
+      readonly around?: (storage: Storage) => Storage;
     } = {},
   ) {
     this.random = seededRandom(options.seed ?? 1);
@@ -89,13 +93,14 @@ export class MirrorWorld {
     this.api = this.#slowed();
     this.storage = new FaultyStorage(this.clock, options.batchLimit);
     this.pool = new SlabPool(options.poolBytes ?? 8 * 1024 * 1024);
+    this.#around = options.around ?? ((storage) => storage);
     this.#changes = { plan: planOf(), ...options.mirror };
     this.mirror = this.#create();
   }
 
   #create(more: Partial<KindMirrorOptions> = {}): KindMirror {
     const { clock, random, pool } = this;
-    const storage = this.storage.of(this.storage.epoch);
+    const storage = this.#around(this.storage.of(this.storage.epoch));
     return new KindMirror({
       cluster: this.api,
       storage,

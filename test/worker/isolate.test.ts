@@ -72,4 +72,17 @@ test('what the endings of a batch say of storage', () => {
   expect(resultOf([RETRY, BUG], (index) => index === 1).result).toBe('failed again');
   expect(resultOf([BUG], isNews).result).toBe('bug');
   expect(resultOf([], isNews).result).toBe('nothing');
+  expect(resultOf([{ kind: 'withdrawn' }, { kind: 'withdrawn' }], isNews).result).toBe('nothing');
+});
+
+test('a batch that was withdrawn before it began is no failure, is not taken apart, and says nothing of storage', async () => {
+  const withdrawal = new AbortController();
+  withdrawal.abort();
+  let calls = 0;
+  const write = async (): Promise<readonly Outcome[]> => {
+    calls++;
+    throw withdrawal.signal.reason;
+  };
+  expect(await writeApart(['a', 'b'], write, withdrawal.signal)).toEqual([{ kind: 'withdrawn' }, { kind: 'withdrawn' }]);
+  expect(calls).toBe(1);
 });
