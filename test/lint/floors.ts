@@ -28,6 +28,7 @@ export const SHELLS_OF_MIXED_ROOMS = [
   'queue/strategies/partitioned.ts',
   'queue/strategies/serial.ts',
   'worker/gate.ts',
+  'worker/pool-options.ts',
   'worker/pool.ts',
   'worker/refill.ts',
 ] as const;
