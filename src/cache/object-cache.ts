@@ -504,8 +504,8 @@ export class ObjectCache implements CacheReader {
     return taken;
   }
 
-  /** The write of `taken` is durable, or storage already held it; a delete, also when storage held something newer. */
-  settle(taken: Taken, now: number, state: ScopeState): void {
+  /** The write of `taken` is durable, or storage already held it; a delete, also when storage held something newer. `at` is kept as when it was written, or null. */
+  settle(taken: Taken, at: number | null, state: ScopeState): void {
     taken.body?.release();
     if (taken.position !== null) state.positions.close(taken.position);
     if (taken.rewrite) state.rewrites--;
@@ -517,7 +517,7 @@ export class ObjectCache implements CacheReader {
     // A write of a history that is over settles nothing of the one that is.
     if (taken.gone || entry.regressed) entry.settled = null;
     else if (entry.settled === null || compareRevisions(taken.revision, entry.settled) > 0) entry.settled = taken.revision;
-    entry.writtenAt = now;
+    entry.writtenAt = at;
     if (entry.gone && entry.storedUid === null && entry.pending === null) this.#entries.delete(taken.key);
   }
 

@@ -1,9 +1,10 @@
 import { median, quantile } from '../bench/report.ts';
 import { WatchReader } from '../json/watch-reader.ts';
-import { systemClock } from '../kit/clock.ts';
 import { type Random, seededRandom } from '../kit/random.ts';
 import { type ObjectKey, objectKey } from '../model/key.ts';
+import type { ObjectMeta } from '../model/object.ts';
 import { WRITTEN } from '../model/outcome.ts';
+import { compareRevisions, type Revision } from '../model/revision.ts';
 import type { Change } from '../queue/strategy.ts';
 import { ProcessClock, VirtualClock } from '../sim/clock.ts';
 import { Life } from '../sim/life.ts';
@@ -39,6 +40,8 @@ export interface GrowthPoint {
   readonly microsInOrder: number;
   /** One change of an object picked at random, from the bytes of the watch to the settled write, in microseconds, with nothing to wait for: of the least disturbed quarter of the turns. */
   readonly microsPerChange: number;
+  /** The plain limit: the same order, and nothing but the look-up in a Map of as many keys, uid and revision held against what was found, and the new revision kept. */
+  readonly microsOfMap: number;
   /** Heap and buffers that one waiting change keeps, its body of 4 KiB included, in bytes. */
   readonly bytesPerWaitingChange: number;
   /** Heap that one object takes at rest: stored, nothing waits. In bytes. */
@@ -49,17 +52,21 @@ export interface GrowthPoint {
  * Measures the product's own reader, cache, queue and workers at each size, in turns so that the machine's disturbances meet all of them. No change folds (each of
  * a turn is of another object), so every size does the same work. `onTurn` is told how far it is and may end it early, by returning false.
  */
-export async function measureGrowth(sizes: readonly number[], onTurn: (done: number, all: number) => boolean = () => true): Promise<readonly GrowthPoint[]> {
+export async function measureGrowth(
+  sizes: readonly number[],
+  onTurn: (done: number, all: number) => boolean = () => true,
+  turns = TURNS,
+): Promise<readonly GrowthPoint[]> {
   const clusters = sizes.map((objects) => new Cluster(objects));
-  const micros = clusters.map((): { readonly shuffled: number[]; readonly listed: number[] } => ({ shuffled: [], listed: [] }));
-  for (let turn = 0; turn < TURNS; turn++) {
-    if (!onTurn(turn, TURNS)) return [];
+  const micros = clusters.map((): Record<Measured, number[]> => ({ shuffled: [], listed: [], map: [] }));
+  for (let turn = 0; turn < turns; turn++) {
+    if (!onTurn(turn, turns)) return [];
     for (let step = 0; step < clusters.length; step++) {
       // Each begins in its turn: garbage is collected every so many changes, and would meet the same size every time.
       const index = (turn + step) % clusters.length;
-      for (const order of ['shuffled', 'listed'] as const) {
-        const cost = await clusters[index]?.time(order);
-        if (cost !== undefined && turn >= WARM_UP) micros[index]?.[order].push(cost);
+      for (const measured of ['shuffled', 'listed', 'map'] as const) {
+        const cost = await clusters[index]?.time(measured);
+        if (cost !== undefined && turn >= WARM_UP) micros[index]?.[measured].push(cost);
       }
     }
   }
@@ -71,6 +78,7 @@ export async function measureGrowth(sizes: readonly number[], onTurn: (done: num
       objects,
       microsInOrder: quantile(micros[index]?.listed ?? [], UNDISTURBED),
       microsPerChange: quantile(micros[index]?.shuffled ?? [], UNDISTURBED),
+      microsOfMap: quantile(micros[index]?.map ?? [], UNDISTURBED),
       bytesPerWaitingChange: median(weights),
       bytesPerObject,
     });
@@ -79,8 +87,9 @@ export async function measureGrowth(sizes: readonly number[], onTurn: (done: num
   return points;
 }
 
-/** In which order objects change. */
+/** In which order objects change; or the plain limit, in random order. */
 type Order = 'shuffled' | 'listed';
+type Measured = Order | 'map';
 
 /** The product with so many objects, over a storage that takes its time and keeps nothing. */
 class Cluster {
@@ -88,6 +97,7 @@ class Cluster {
   readonly bytesPerObject: number;
   readonly #virtual = new VirtualClock();
   readonly #folding: Folding;
+  readonly #plain: PlainMap;
   readonly #shuffled: Uint32Array;
   #at = 0;
   #revision = 10_000_000;
@@ -117,15 +127,17 @@ class Cluster {
       stored: existing(objects),
     });
     this.bytesPerObject = (clean() - before) / objects;
+    this.#plain = new PlainMap(existing(objects));
   }
 
-  /** Microseconds a change. The CPU time of a thread is counted in steps of 4 ms by many kernels, so this is of the clock. */
-  async time(order: Order): Promise<number> {
-    const stream = this.#stream(TIMED, order);
-    const before = systemClock.now();
+  /** Microseconds of CPU a change. */
+  async time(measured: Measured): Promise<number> {
+    if (measured === 'map') return this.#plain.time(this.#changes(TIMED, 'shuffled').map(({ key, uid, revision }) => ({ key, uid, revision })));
+    const stream = this.#stream(TIMED, measured);
+    const before = process.cpuUsage();
     for (const change of read(stream)) this.#folding.offer(change);
     await this.#settle();
-    return ((systemClock.now() - before) * 1000) / TIMED;
+    return microsSince(before) / TIMED;
   }
 
   /** Bytes that a change keeps while storage gives no answer. */
@@ -150,14 +162,35 @@ class Cluster {
 
   /** Watch events of as many objects, as an API server sends them. */
   #stream(count: number, order: Order): Buffer {
-    const lines: Uint8Array[] = [];
-    for (let line = 0; line < count; line++) {
+    const lines = this.#changes(count, order).map((change) => [Buffer.from('{"type":"MODIFIED","object":'), putOf(change).body, Buffer.from('}\n')]);
+    return Buffer.concat(lines.flat());
+  }
+
+  #changes(count: number, order: Order): readonly LoadChange[] {
+    return Array.from({ length: count }, () => {
       const at = this.#at++ % this.objects;
-      const number = order === 'listed' ? at : (this.#shuffled[at] as number);
-      const { body } = putOf(changeOf(number, String(this.#revision++)));
-      lines.push(Buffer.from('{"type":"MODIFIED","object":'), body, Buffer.from('}\n'));
+      return changeOf(order === 'listed' ? at : (this.#shuffled[at] as number), String(this.#revision++));
+    });
+  }
+}
+
+/** The least that anybody must do who knows each object of a cluster by its key: what this takes more in a larger cluster is the processor's and the Map's. */
+class PlainMap {
+  readonly #known = new Map<ObjectKey, { readonly uid: string; revision: Revision }>();
+
+  constructor(rows: Iterable<ObjectMeta>) {
+    for (const { key, uid, revision } of rows) this.#known.set(key, { uid, revision });
+  }
+
+  /** Microseconds of CPU a change. */
+  time(changes: readonly ObjectMeta[]): number {
+    const before = process.cpuUsage();
+    for (const { key, uid, revision } of changes) {
+      const known = this.#known.get(key);
+      if (known === undefined || known.uid !== uid || compareRevisions(revision, known.revision) <= 0) throw new Error(`Cannot find ${key} as it was before`);
+      known.revision = revision;
     }
-    return Buffer.concat(lines);
+    return microsSince(before) / changes.length;
   }
 }
 
@@ -184,6 +217,12 @@ function read(stream: Buffer): readonly Change[] {
   return changes;
 }
 
+/** Of CPU, all threads: what is counted for the process is exact, where that of the running thread comes in steps of 4 ms on many kernels. */
+function microsSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return user + system;
+}
+
 function clean(): number {
   collectGarbage();
   return memoryInUse();
@@ -194,12 +233,20 @@ function* existing(objects: number): Generator<LoadChange> {
 }
 
 function changeOf(number: number, revision: string): LoadChange {
-  const uid = `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
-  return { atMs: 0, kind: PODS, key: keyOf(number), uid, revision, type: 'put', bytes: BYTES };
+  const uid = flat(`00000000-0000-4000-8000-${String(number).padStart(12, '0')}`);
+  return { atMs: 0, kind: PODS, key: flat(keyOf(number)), uid, revision: flat(revision), type: 'put', bytes: BYTES };
 }
 
 function keyOf(number: number): ObjectKey {
   return objectKey(`load-${String(number % 20).padStart(2, '0')}`, `app-${number}-7d4b9c6f5-x2x4z`);
+}
+
+/**
+ * The same text in one piece of memory, as storage and reader give it. What V8 puts together stays in pieces until somebody compares it: then a large
+ * cluster, most of whose objects change for the first time while they are timed, would pay for that at every change, and a small one never.
+ */
+function flat<T extends string>(text: T): T {
+  return Buffer.from(text, 'latin1').toString('latin1') as T;
 }
 
 function shuffled(count: number, random: Random): Uint32Array {

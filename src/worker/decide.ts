@@ -29,7 +29,7 @@ export function decide(known: KnownObject | undefined, now: number, minIntervalM
   if (known.gone) return known.storedUid === null && known.maybeUids.length === 0 ? NOTHING : DELETE;
   const durable = known.settled === known.revision && known.storedUid === known.uid && !known.rewrite && !known.regressed;
   if (durable) return NOTHING;
-  const waitMs = known.writtenAt + minIntervalMs - now;
+  const waitMs = known.writtenAt === null ? 0 : known.writtenAt + minIntervalMs - now;
   if (waitMs > 0) return { do: 'wait', ms: waitMs };
   return known.body === null ? READ : PUT;
 }

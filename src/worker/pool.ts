@@ -68,7 +68,7 @@ export class WorkerPool {
     }
   }
 
-  /** At most one write per object in this time; 0 is no limit. Changed live. */
+  /** At most one write per object in this time; 0 is no limit. Changed live: what was written while there was none counts as long ago. */
   set minIntervalMs(ms: number) {
     this.#minIntervalMs = ms;
   }
@@ -307,7 +307,7 @@ export class WorkerPool {
       const writtenAt = writeTimes.settle(key, taken.revision);
       if (writtenAt !== null) events.writtenToStored(Math.max(0, clock.wall() - writtenAt) / 1000);
     }
-    cache.settle(taken, now, state);
+    cache.settle(taken, this.#minIntervalMs > 0 ? now : null, state);
     this.#options.workloads?.settled(key);
     parked.release(key);
     queue.forget(key);

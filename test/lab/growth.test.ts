@@ -2,11 +2,13 @@ import { expect, test } from 'vitest';
 import { measureGrowth } from '../../src/lab/growth.ts';
 
 test('the cost of a change is measured at each size, and a waiting change keeps as much memory in a larger cluster', async () => {
-  const points = await measureGrowth([1_000, 4_000]);
+  const points = await measureGrowth([1_000, 4_000], () => true, 48);
   expect(points.map(({ objects }) => objects)).toEqual([1_000, 4_000]);
-  for (const { microsPerChange, microsInOrder, bytesPerObject } of points) {
+  for (const { microsPerChange, microsInOrder, microsOfMap, bytesPerObject } of points) {
     expect(microsPerChange).toBeGreaterThan(1);
     expect(microsInOrder).toBeGreaterThan(1);
+    expect(microsOfMap).toBeGreaterThan(0);
+    expect(microsOfMap).toBeLessThan(microsPerChange);
     expect(bytesPerObject).toBeGreaterThan(100);
   }
   const [small, large] = points.map(({ bytesPerWaitingChange }) => bytesPerWaitingChange);
