@@ -155,7 +155,12 @@ export class Ledger {
    */
   isBeyondOrder(write: Write): boolean {
     const id = kindId(write.kind);
-    if (write.type === 'delete') return write.revision === null || id === WIDGETS.id;
+    if (write.type === 'delete') {
+      const alive = this.#truth.kinds.get(id)?.objects.get(write.key);
+      // Concluded from lists that were empty and should not have been, and the same state was written again since.
+      const isAliveAsNamed = alive?.uid === write.uid && alive.revision <= Number(write.revision);
+      return write.revision === null || id === WIDGETS.id || isAliveAsNamed;
+    }
     const { uid, revision, key } = write.meta;
     const state = this.#truth.said.get(`${uid}@${revision}`);
     const { buried, buriedAt, refusedAt } = this.#of(id).of(key);
