@@ -26,6 +26,8 @@ export interface ListRequest {
   readonly namespace: string;
   readonly query: ListQuery;
   readonly filter: Filter | null;
+  /** The shard selector that is part of `filter`. */
+  readonly shardInfo?: string | undefined;
   readonly form: Form;
   readonly includeObject: string;
   readonly sink: Sink;
@@ -55,6 +57,7 @@ export async function list(request: ListRequest): Promise<void> {
     resourceVersion: String(revision),
     ...(page.hasMore && last !== undefined ? { continue: encodeToken({ revision, after: last.key }) } : {}),
     ...(page.remaining === null ? {} : { remainingItemCount: page.remaining }),
+    ...(request.shardInfo === undefined ? {} : { shardInfo: { selector: request.shardInfo } }),
   };
   if (form === 'table') {
     const trees = page.versions.map((version) => shown(version, view));
@@ -76,6 +79,7 @@ function envelope(kind: string, apiVersion: string, metadata: ListMetadata, cust
       continue: metadata.continue ?? '',
       ...(metadata.remainingItemCount === undefined ? {} : { remainingItemCount: metadata.remainingItemCount }),
       resourceVersion: metadata.resourceVersion,
+      ...(metadata.shardInfo === undefined ? {} : { shardInfo: metadata.shardInfo }),
     };
     return [
       Buffer.from(`{"apiVersion":${JSON.stringify(apiVersion)},"items":[`),

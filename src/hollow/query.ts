@@ -231,6 +231,12 @@ function reader(view: View): (version: Version, path: string) => string {
   };
 }
 
+/** What passes both filters; null when everything does. */
+export function both(a: Filter | null, b: Filter | null): Filter | null {
+  if (a === null || b === null) return a ?? b;
+  return (version) => a(version) && b(version);
+}
+
 /** Adds the scope of the path to a filter: watches see the whole kind and choose. */
 export function scoped(filter: Filter | null, namespace: string): Filter | null {
   if (namespace === '') return filter;

@@ -20,9 +20,10 @@ import { fresh, list } from './list.ts';
 import type { ObjectTree, Tree, Version } from './objects.ts';
 import { parsePath } from './path.ts';
 import type { ApiPath } from './path.ts';
-import { includeObject, listQuery, revisionOf, scoped, selectorFilter, verbOf, watchQuery } from './query.ts';
+import { both, includeObject, listQuery, revisionOf, scoped, selectorFilter, verbOf, watchQuery } from './query.ts';
 import { formOf, objectBytes, partial, shown } from './render.ts';
 import { review } from './reviews.ts';
+import { shardSelection } from './shard-selector.ts';
 import { Sink } from './sink.ts';
 import {
   badRequest,
@@ -52,6 +53,8 @@ export interface RoutesOptions {
   readonly tokens: ReadonlyMap<string, string> | null;
   /** `pods`: kinds nobody may touch. */
   readonly forbidden: ReadonlySet<string>;
+  /** Whether lists and watches heed `shardSelector`. */
+  readonly splits: () => boolean;
   readonly readers: ReadonlyMap<string, readonly string[]>;
   readonly bookmarkMs: number;
   readonly watches: Set<Watch>;
@@ -189,12 +192,14 @@ export class Routes {
     }
     if (verb === 'watch') return this.#watch(call, path, found);
     if (verb === 'list') {
+      const shard = this.#options.splits() ? shardSelection(url.searchParams) : null;
       return list({
         world,
         ...found,
         namespace: path.namespace,
         query: listQuery(url.searchParams),
-        filter: selectorFilter(url.searchParams, found.view),
+        filter: both(selectorFilter(url.searchParams, found.view), shard?.filter ?? null),
+        shardInfo: shard?.text,
         form: formOf(request.headers.accept, 'list'),
         includeObject: includeObject(url.searchParams),
         sink,
@@ -207,7 +212,8 @@ export class Routes {
     const { world, watches, bookmarkMs, isFrozen } = this.#options;
     const form = formOf(request.headers.accept, 'watch');
     const query = watchQuery(url.searchParams);
-    const filter = scoped(selectorFilter(url.searchParams, target.view), path.namespace);
+    const shard = this.#options.splits() ? shardSelection(url.searchParams) : null;
+    const filter = scoped(both(selectorFilter(url.searchParams, target.view), shard?.filter ?? null), path.namespace);
     const watch: Watch = new Watch({
       world,
       ...target,

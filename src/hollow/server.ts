@@ -44,6 +44,8 @@ export interface HollowOptions {
   readonly tokens?: Readonly<Record<string, string>> | undefined;
   /** Kinds (`secrets`, `deployments.apps`) that are answered with 403. */
   readonly forbidden?: readonly string[] | undefined;
+  /** Heeds `shardSelector`. Default false: it is ignored silently. */
+  readonly splits?: boolean | undefined;
 }
 
 /** Starts a simulated API server; resolves when it listens. */
@@ -67,6 +69,8 @@ export class Hollow {
   readonly tokens: Map<string, string> | null;
   /** Kinds that are answered with 403; may be changed at any time. */
   readonly forbidden: Set<string>;
+  /** Whether lists and watches heed `shardSelector`, as with the gate ShardedListAndWatch; may be changed at any time. */
+  splits: boolean;
   /** What a SubjectAccessReview allows a user of paths that are no resources, as `get /metrics`; users who are not here may do everything. May be changed at any time. */
   readonly readers = new Map<string, readonly string[]>();
   readonly #options: HollowOptions;
@@ -85,6 +89,7 @@ export class Hollow {
     this.faults = new Faults(random);
     this.tokens = options.tokens === undefined ? null : new Map(Object.entries(options.tokens));
     this.forbidden = new Set(options.forbidden ?? []);
+    this.splits = options.splits ?? false;
     const routes = new Routes({
       world: this.world,
       writes: this.#writes,
@@ -92,6 +97,7 @@ export class Hollow {
       discovery: this.discovery,
       tokens: this.tokens,
       forbidden: this.forbidden,
+      splits: () => this.splits,
       readers: this.readers,
       bookmarkMs: (options.bookmarkSeconds ?? 60) * 1_000,
       watches: this.#watches,

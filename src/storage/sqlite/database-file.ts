@@ -132,10 +132,11 @@ function refuseStrangers(path: string): void {
 }
 
 function migrate(db: DatabaseSync, path: string): void {
-  const from = checkVersion(db, path);
-  if (from === SCHEMA_VERSION) return;
+  if (checkVersion(db, path) === SCHEMA_VERSION) return;
   db.exec('BEGIN IMMEDIATE');
   try {
+    // Once more: the writer of another shard may have done it meanwhile.
+    const from = checkVersion(db, path);
     for (const step of MIGRATIONS.slice(from)) db.exec(step);
     db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
   } catch (cause) {

@@ -1,0 +1,154 @@
+import { writeFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { hurriedClock } from '../../src/bench/child/hurried-clock.ts';
+import { startHollow, type Hollow } from '../../src/hollow/server.ts';
+import { seededRandom } from '../../src/kit/random.ts';
+import { isInShard } from '../../src/model/shard.ts';
+import { startBcsStorage } from '../../src/bcsstorage/server.ts';
+import { openReader } from '../../src/storage/open.ts';
+import { type TempDir, tempDir } from '../support/temp-dir.ts';
+import { until } from '../support/until.ts';
+import { Copy } from './copy.ts';
+import { HollowChurn } from './support/hollow-churn.ts';
+import { type ShardMirror, type ShardMirrorOptions, startShards } from './support/shard-mirrors.ts';
+
+const seed = Number(process.env['KUBEFOLD_SEED'] ?? Date.now() % 1e9);
+const KINDS = ['configmaps', 'pods'];
+const clusterName = 'test';
+
+let hollow: Hollow;
+let dir: TempDir;
+let running: readonly ShardMirror[] = [];
+beforeEach(async () => {
+  dir = tempDir('shards');
+  hollow = await startHollow();
+  for (let i = 0; i < 60; i++) {
+    hollow.create('configmaps', { metadata: { namespace: 'default', name: `map-${i}` }, data: { n: String(i) } });
+    hollow.create('pods', { metadata: { namespace: 'default', name: `pod-${i}` }, spec: { containers: [] } });
+  }
+  writeFileSync(dir.file('kubeconfig'), hollow.kubeconfig());
+});
+afterEach(async () => {
+  await Promise.all(running.map((shard) => shard.stop()));
+  running = [];
+  await hollow.close();
+  dir.remove();
+});
+
+async function start(count: number, more: Partial<ShardMirrorOptions> = {}): Promise<readonly ShardMirror[]> {
+  const options = { kubeconfig: dir.file('kubeconfig'), url: `sqlite:${dir.file('copy.db')}`, clusterName, clock: hurriedClock(20), epoch: 1, ...more };
+  running = await startShards(count, options);
+  await Promise.all(running.map((shard) => shard.ready()));
+  return running;
+}
+
+async function stop(): Promise<void> {
+  await Promise.all(running.map((shard) => shard.stop()));
+  running = [];
+}
+
+/** What each shard says it stores, beside what the rows of its kinds are. */
+function expectDisjoint(copy: Copy, shards: readonly ShardMirror[]): void {
+  for (const kind of KINDS) {
+    const uids = copy.rows(kind).map(({ uid }) => uid);
+    const counts = shards.map(({ mirror }) => mirror.status().kinds.find(({ id }) => id === kind)?.objects);
+    expect(counts).toEqual(shards.map((_, index) => uids.filter((uid) => isInShard(uid, { index, count: shards.length })).length));
+    expect(Math.min(...counts.map((count) => count ?? 0))).toBeGreaterThan(0);
+  }
+}
+
+describe.each([
+  ['a server that splits', true, 'server'],
+  ['a server that ignores the selector', false, 'us'],
+] as const)(`two shards over one file, beside %s, with KUBEFOLD_SEED=${seed}`, (_name, splits, splitBy) => {
+  test('are exact together and disjoint under churn with replacements, and go on without a list', async () => {
+    hollow.splits = splits;
+    const shards = await start(2);
+    using copy = new Copy(dir.file('copy.db'));
+    const churn = new HollowChurn(hollow, { random: seededRandom(seed), kinds: KINDS });
+    churn.start(4);
+    await until('there was churn', () => churn.changes > 1_500, { withinMs: 30_000 });
+    churn.stop();
+    await copy.equals(hollow);
+    expectDisjoint(copy, shards);
+    expect(shards.map(({ mirror }) => mirror.status().shard)).toEqual([0, 1].map((index) => ({ index, count: 2, splitBy })));
+    for (const { log } of shards) expect(log).not.toMatch(/takes no writes|"level":"error"/);
+    await stop();
+    churn.disturb(100);
+    const again = await start(2, { epoch: 2 });
+    await copy.equals(hollow);
+    expectDisjoint(copy, again);
+    for (const shard of again) expect(await shard.lists()).toEqual({});
+    const reader = openReader(`sqlite:${dir.file('copy.db')}`);
+    const record = (await reader.scopes(clusterName)).filter(({ kind }) => kind === 'pods');
+    expect(record).toMatchObject([{ scope: '', complete: true, objects: hollow.count('pods') }]);
+    await reader.close();
+  });
+});
+
+test('another number of shards lists every scope once and writes only what has changed; and so on the way back', async () => {
+  using copy = await start(1).then(() => new Copy(dir.file('copy.db')));
+  const before = copy.writes();
+  for (const [count, epoch] of [
+    [3, 2],
+    [2, 3],
+    [1, 4],
+  ] as const) {
+    await stop();
+    hollow.patch('pods', 'default/pod-7', { metadata: { labels: { shards: String(count) } } });
+    const shards = await start(count, { epoch });
+    await copy.equals(hollow);
+    expect(copy.writes() - before).toBe(epoch - 1);
+    const kinds = shards[0]?.mirror.status().kinds.length ?? 0;
+    for (const shard of shards) expect(await shard.lists()).toEqual({ first: kinds });
+    expect(copy.all(`SELECT scope FROM scopes WHERE resource = 'pods' ORDER BY scope`).map(({ scope }) => scope)).toEqual(
+      count === 1 ? [''] : Array.from({ length: count }, (_, index) => `#${index}-of-${count}`),
+    );
+  }
+});
+
+test('a kind whose definition is of another shard is mirrored at once', async () => {
+  hollow.splits = true;
+  const shards = await start(2);
+  using copy = new Copy(dir.file('copy.db'));
+  const definition = {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'boats.demo.example.com' },
+    spec: { group: 'demo.example.com', scope: 'Namespaced', names: { plural: 'boats', kind: 'Boat' }, versions: [{ name: 'v1', served: true, storage: true }] },
+  };
+  hollow.create('customresourcedefinitions.apiextensions.k8s.io', definition);
+  for (let i = 0; i < 8; i++) hollow.create('boats.demo.example.com', { metadata: { namespace: 'default', name: `boat-${i}` } });
+  await copy.equals(hollow, { keysOnly: ['boats.demo.example.com'] });
+  expect(shards.every(({ mirror }) => mirror.status().kinds.some(({ id }) => id === 'boats.demo.example.com'))).toBe(true);
+});
+
+test('over the storage service, which takes whatever comes: a delete that is late does not take the document of the new object', async () => {
+  await using service = Object.assign(await startBcsStorage({ checksRevisions: false }), {
+    async [Symbol.asyncDispose]() {
+      await service.close();
+    },
+  });
+  const url = `bcs+${service.url}`;
+  await start(2, { url, config: { resources: [{ kinds: KINDS }, { kinds: ['*'], mirror: false }] } });
+  const reader = openReader(url);
+  for (let round = 0; round < 20; round++) {
+    for (const key of hollow.keys('configmaps').slice(0, 20)) {
+      const tree = hollow.get('configmaps', key) ?? {};
+      hollow.delete('configmaps', key);
+      const { namespace = '', name = '' } = tree.metadata ?? {};
+      hollow.create('configmaps', { ...tree, metadata: { namespace, name } });
+    }
+  }
+  await until('all documents are those of the cluster', async () => {
+    const rows = await reader.list({ cluster: clusterName, kind: 'configmaps', limit: 1_000 });
+    expect(rows.map(({ key, uid }) => `${key} ${uid}`).sort()).toEqual(
+      hollow
+        .list('configmaps')
+        .map(({ metadata }) => `default/${metadata?.name} ${metadata?.uid}`)
+        .sort(),
+    );
+    return true;
+  });
+  await reader.close();
+});
