@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
+import { silentLogger } from '../../src/kit/log.ts';
 import { KindMetrics } from '../../src/mirror/metrics.ts';
+import { Sharding } from '../../src/mirror/sharding.ts';
+import { shardOf } from '../../src/model/shard.ts';
 import type { KindMirrorOptions } from '../../src/mirror/kind-mirror-options.ts';
 import { AuditWorld } from './audit-world.ts';
 import { MirrorWorld } from './world.ts';
@@ -100,5 +103,38 @@ test('a kind that is refused is not judged, and is again when it is followed', a
   world.cluster.fault = () => null;
   await world.pass(60_000);
   expect(audit.last).toMatchObject({ objects: 20, drift: 0, skipped: [] });
+  await end(audit);
+});
+
+test('of one shard only its own objects and rows are compared; a row that another shard has put under a name since is left alone, and one from before is not', async () => {
+  // Uids of the scripted cluster are numbers, of which ten at a time hash alike.
+  const shard = { index: shardOf('uid-1', 64), count: 64 };
+  const unasked = new MirrorWorld().api;
+  const sharding = new Sharding({ shard, cluster: unasked, log: silentLogger, seesAll: () => false });
+  const world = new MirrorWorld({ mirror: { sharding }, revision: 1_000n });
+  for (let index = 0; index < 20; index++) world.cluster.put(`n${index}`, 'good');
+  const ours = [...world.cluster.truth].filter(([, object]) => sharding.isOurs(object.split('@')[0] ?? '')).map(([key]) => key);
+  expect(ours).toHaveLength(9);
+  const audit = new AuditWorld(world);
+  await world.start();
+  await world.pass(2_000);
+  expect(Object.keys(world.rows()).sort()).toEqual([...ours].sort());
+  const foreign = 'uid-11';
+  const row = (name: string, revision: string): void => {
+    world.storage.rows.set(`configmaps/default/${name}`, { uid: foreign, revision, body: '{}' });
+  };
+  row('of-another-shard', '1001');
+  const [replaced = '', stale = ''] = ours.map((key) => key.slice('default/'.length));
+  row(replaced, '9000');
+  row(stale, '1');
+  audit.begin();
+  await world.pass(60_000);
+  expect(audit.last).toMatchObject({ objects: ours.length, skipped: [] });
+  expect(audit.drift).toEqual({ missing: 1 });
+  expect(world.rows()).toMatchObject({
+    'default/of-another-shard': `${foreign}@1001`,
+    [`default/${replaced}`]: `${foreign}@9000`,
+    [`default/${stale}`]: world.truth()[`default/${stale}`],
+  });
   await end(audit);
 });
