@@ -12,18 +12,18 @@ import type { Bench, BenchContext } from './context.ts';
 import { median, shown } from './report.ts';
 
 /** The published latency of the old design's storage. */
-const LATENCY_MS = 87;
+export const LATENCY_MS = 87;
 const OBJECTS = 5_000;
 const BUDGET = 5_000;
 const BURST = { pods: 2_000, perSecond: 1_700, ms: 10_000 };
 const RESTART_PODS = 10_000;
 /** As the load generator numbers its apps. */
 const PODS_PER_APP = 25;
-const SHAPE = { bytes: 4096, namespaces: 50, nodes: 50 };
+export const SHAPE = { bytes: 4096, namespaces: 50, nodes: 50 };
 /** Three round trips, and what timers and a poll of the queue add. */
 const BEHIND_MS = 300;
 
-interface Round {
+export interface Round {
   readonly puts: number;
   /** Documents that a case is about. */
   readonly objects: number;
@@ -103,9 +103,11 @@ export const bcs: Bench = {
   },
 };
 
-interface Rig {
+export interface Rig {
   readonly hollow: Hollow;
   readonly service: Child;
+  /** Of the service, as a storage URL. */
+  readonly storage: string;
   readonly kubeconfig: string;
   readonly rows: string;
   mirror(perSecond?: number): Promise<Child>;
@@ -114,7 +116,7 @@ interface Rig {
 
 let rigs = 0;
 
-async function startRig(context: BenchContext, type: 'Pod' | 'Deployment', seed: (hollow: Hollow) => void): Promise<Rig> {
+export async function startRig(context: BenchContext, type: 'Pod' | 'Deployment', seed: (hollow: Hollow) => void): Promise<Rig> {
   const hollow = await startHollow({ history: 100_000 });
   seed(hollow);
   const name = `bcs-${rigs++}`;
@@ -126,6 +128,7 @@ async function startRig(context: BenchContext, type: 'Pod' | 'Deployment', seed:
   return {
     hollow,
     service,
+    storage: `bcs+${url}`,
     kubeconfig,
     rows,
     mirror: async (perSecond) => {
@@ -144,7 +147,7 @@ async function startRig(context: BenchContext, type: 'Pod' | 'Deployment', seed:
   };
 }
 
-const seedPods =
+export const seedPods =
   (pods: number) =>
   (hollow: Hollow): void =>
     seedCluster(hollow, { ...SHAPE, pods, apps: false });
@@ -156,14 +159,18 @@ async function allChanged(context: BenchContext, objects: number, perSecond?: nu
     await rig.service.ask('slow');
     await rig.service.ask('mark');
     const begin = systemClock.wall();
-    for (let number = 0; number < objects; number++) {
-      const { namespace, name } = podPlace(number, SHAPE);
-      const status = podStatus(number, { phase: 'Running', ready: false, restarts: 7, wallMs: begin }, SHAPE);
-      rig.hollow.setStatus('pods', `${namespace}/${name}`, status);
-    }
+    changeAll(rig.hollow, objects, begin);
     return await roundOf(rig, 'pods', begin, systemClock.wall());
   } finally {
     await rig.close();
+  }
+}
+
+/** Every pod in one go. */
+export function changeAll(hollow: Hollow, pods: number, wallMs: number): void {
+  for (let number = 0; number < pods; number++) {
+    const { namespace, name } = podPlace(number, SHAPE);
+    hollow.setStatus('pods', `${namespace}/${name}`, podStatus(number, { phase: 'Running', ready: false, restarts: 7, wallMs }, SHAPE));
   }
 }
 
@@ -226,7 +233,7 @@ async function restarts(context: BenchContext, pods: number): Promise<readonly [
 }
 
 /** Waits until the service holds the newest revision of every object; throws when that takes two minutes. */
-async function roundOf({ hollow, service, rows }: Rig, kind: string, beganAt: number, changedAt: number): Promise<Round> {
+export async function roundOf({ hollow, service, rows }: Rig, kind: string, beganAt: number, changedAt: number): Promise<Round> {
   const store = hollow.world.kind(kind)?.store;
   const keys = hollow.keys(kind);
   const wanted = keys.map((key) => `${key} ${store?.get(key)?.revision}`).sort();

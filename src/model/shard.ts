@@ -20,7 +20,8 @@ const END = 1n << 64n;
 const SCRATCH = new Uint32Array(2);
 
 /**
- * The 64-bit FNV-1a hash of the UTF-8 bytes of `text`, as [high, low] halves into `into`: what an API server with ShardedListAndWatch computes of a uid.
+ * The 64-bit FNV-1a hash of the UTF-8 bytes of `text`, as [high, low] halves into `into`: what an API server with ShardedListAndWatch computes of a uid
+ * (pinned by test/mirror/shards.cluster.test.ts).
  */
 export function fnv1a64(text: string, into: Uint32Array): void {
   let high = BASIS_HIGH;

@@ -14,7 +14,21 @@ async function bench(...args: readonly string[]): Promise<{ readonly code: numbe
 test('--help lists every benchmark and says how the peers are built', async () => {
   const { code, stdout } = await bench('--help');
   expect(code).toBe(0);
-  for (const name of ['ingest', 'initial-sync', 'memory', 'folding', 'restart', 'outage', 'bcs', 'audit', 'first-list', 'peer-sync', 'peer-changes', 'queue'])
+  for (const name of [
+    'ingest',
+    'initial-sync',
+    'memory',
+    'folding',
+    'restart',
+    'outage',
+    'bcs',
+    'shards',
+    'audit',
+    'first-list',
+    'peer-sync',
+    'peer-changes',
+    'queue',
+  ])
     expect(stdout).toContain(name);
   expect(stdout).toContain('KUBEFOLD_PEERS');
 });
@@ -97,4 +111,17 @@ test('a small storage service at 87 ms is measured: connections within the bound
   const value = (begin: string): number | undefined => answers.find(({ name }) => name.startsWith(begin))?.value;
   expect(value('connections')).toBeLessThanOrEqual(256);
   expect([value('PUT of a restart'), value('writes of an older revision')]).toEqual([0, 0]);
+});
+
+test('two shards over a small storage service write every object once, and are held against one', { timeout: 180_000 }, async () => {
+  using dir = tempDir('bench');
+  const { code, stderr } = await bench('shards', '--quick', '--rounds', '1', '--json', dir.file('report.json'));
+  expect(code, stderr).toBeLessThan(2);
+  const { answers, table } = JSON.parse(readFileSync(dir.file('report.json'), 'utf8')) as { answers: { value: number }[]; table: string[][] };
+  expect(answers[0]?.value).toBeGreaterThan(0);
+  // Objects, PUT, and older after newer.
+  expect(table.slice(1).map((row) => [row[1], row[2], row.at(-1)])).toEqual([
+    ['200', '200', '0'],
+    ['200', '200', '0'],
+  ]);
 });

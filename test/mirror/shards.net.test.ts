@@ -7,11 +7,13 @@ import { systemClock } from '../../src/kit/clock.ts';
 import { seededRandom } from '../../src/kit/random.ts';
 import { isInShard } from '../../src/model/shard.ts';
 import { startBcsStorage } from '../../src/bcsstorage/server.ts';
+import { WORKLOAD_NAME } from '../../src/transform/workload.ts';
 import { openReader } from '../../src/storage/open.ts';
 import { type TempDir, tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 import { Copy } from './copy.ts';
 import { HollowChurn } from './support/hollow-churn.ts';
+import { adopt, create } from './support/owned.ts';
 import { type ShardMirror, type ShardMirrorOptions, startShards } from './support/shard-mirrors.ts';
 
 const seed = Number(process.env['KUBEFOLD_SEED'] ?? Date.now() % 1e9);
@@ -47,6 +49,13 @@ async function start(count: number, more: Partial<ShardMirrorOptions> = {}): Pro
 async function stop(): Promise<void> {
   await Promise.all(running.map((shard) => shard.stop()));
   running = [];
+}
+
+/** Uids as a cluster gives them. Those that differ only at their ends would hash alike. */
+function uuids(from: number): () => string {
+  const random = seededRandom(from);
+  const part = (digits: number): string => Array.from({ length: digits }, () => Math.floor(random.next() * 16).toString(16)).join('');
+  return () => [8, 4, 4, 4, 12].map(part).join('-');
 }
 
 /** What each shard says it stores, beside what the rows of its kinds are. */
@@ -108,6 +117,37 @@ test('another number of shards lists every scope once and writes only what has c
     );
   }
 });
+
+test.each([true, false])(
+  'pods name the top workload also when their owners are of the other shard, and nothing is looked up (the server splits: %s)',
+  async (splits) => {
+    hollow.splits = splits;
+    const uid = uuids(1);
+    const owners = Array.from({ length: 12 }, (_, n) => [`Deployment/app-${n}/${uid()}`, `ReplicaSet/app-${n}-1/${uid()}`] as const);
+    for (const [deployment, replicaSet] of owners) {
+      create(hollow, deployment);
+      create(hollow, replicaSet, deployment);
+      create(hollow, `Pod/of-${replicaSet.split('/')[1]}/${uid()}`, replicaSet);
+    }
+    const shards = await start(2, { config: { resources: [{ kinds: ['pods'], annotateWorkload: true }] } });
+    using copy = new Copy(dir.file('copy.db'));
+    const told = (): readonly unknown[] =>
+      owners.map(([, replicaSet]) => copy.row('pods', `default/of-${replicaSet.split('/')[1]}`)?.body.metadata?.annotations?.[WORKLOAD_NAME]);
+    await until('every pod names its Deployment', () =>
+      isDeepStrictEqual(
+        told(),
+        owners.map((_, n) => `app-${n}`),
+      ),
+    );
+    // A ReplicaSet that gets another controller is mostly of another shard than its pod.
+    const adopter = `Deployment/adopter/${uid()}`;
+    create(hollow, adopter);
+    for (const [, replicaSet] of owners) adopt(hollow, replicaSet, adopter);
+    await until('every pod names the new one', () => told().every((name) => name === 'adopter'));
+    const lookUps = shards.map(({ mirror }) => mirror.workloads);
+    for (const counts of lookUps) expect(counts).toMatchObject({ lookUps: { found: 0, absent: 0 } });
+  },
+);
 
 test('a kind whose definition is of another shard is mirrored at once', async () => {
   hollow.splits = true;
