@@ -1,13 +1,14 @@
 import type { Body } from '../model/body.ts';
 import type { Scope } from '../model/kind.ts';
-import { namespaceOf, type ObjectKey } from '../model/key.ts';
+import type { ObjectKey } from '../model/key.ts';
 import type { ObjectMeta } from '../model/object.ts';
 import { compareRevisions, type Revision } from '../model/revision.ts';
 import type { IndexRow, ParkedRow } from '../storage/storage.ts';
 import { Entry, type KnownObject, NONE } from './entry.ts';
+import { EntryTable, type Fence } from './entry-table.ts';
 import type { Position } from './positions.ts';
-import { ScopeState } from './scope.ts';
-import { AHEAD, meeting, STRANGER } from './takeover.ts';
+import type { ScopeState } from './scope.ts';
+import { StandbyCache } from './standby-cache.ts';
 
 /** What a delivery meant. The first three need a write: the caller queues the key. `older` ones came from a server that lags behind. */
 export type Verdict = 'added' | 'modified' | 'deleted' | 'clean' | 'older';
@@ -15,12 +16,6 @@ export type Verdict = 'added' | 'modified' | 'deleted' | 'clean' | 'older';
 export function isDirty(verdict: Verdict): boolean {
   return verdict === 'added' || verdict === 'modified' || verdict === 'deleted';
 }
-
-/**
- * Whether a pass may delete what it found to be gone: `absent` keys, those held from earlier passes included, of `known` rows of the kind. Asked once a
- * pass: a fence judges it as a whole.
- */
-export type Fence = (absent: number, known: number) => 'delete' | 'hold';
 
 /** What a worker took: the state to write, and everything needed to settle it later, whatever happened meanwhile. */
 export interface Taken {
@@ -55,19 +50,19 @@ export interface CacheReader {
  * - an entry is dropped only when the object is gone from the cluster and from storage.
  */
 export class ObjectCache implements CacheReader {
-  readonly #entries = new Map<ObjectKey, Entry>();
-  readonly #scopes = new Map<Scope, ScopeState>();
-  /** Rows that storage holds for namespaces nobody follows any more. Not a scope of the cluster: it has no record and no watermark. */
-  readonly #outside = new ScopeState('');
+  readonly #table: EntryTable;
+  readonly #entries: Map<ObjectKey, Entry>;
+  /** What is done with the same entries while another process writes. */
+  readonly standby: StandbyCache;
 
   constructor(scopes: readonly Scope[]) {
-    for (const scope of scopes) this.#scopes.set(scope, new ScopeState(scope));
+    this.#table = new EntryTable(scopes);
+    this.#entries = this.#table.entries;
+    this.standby = new StandbyCache(this.#table);
   }
 
   get size(): number {
-    let objects = 0;
-    for (const state of this.#scopes.values()) objects += state.objects;
-    return objects;
+    return this.#table.size;
   }
 
   /** Nothing is known, not even of objects whose row is still to be deleted. */
@@ -76,7 +71,7 @@ export class ObjectCache implements CacheReader {
   }
 
   get scopes(): readonly ScopeState[] {
-    return [...this.#scopes.values()];
+    return [...this.#table.scopes.values()];
   }
 
   get(key: ObjectKey): KnownObject | undefined {
@@ -88,10 +83,7 @@ export class ObjectCache implements CacheReader {
   }
 
   scope(scope: Scope): ScopeState {
-    const state = this.#scopes.get(scope);
-    if (state === undefined)
-      throw new Error(`Cannot find scope "${scope}" in this cache: it follows ${[...this.#scopes.keys()].map((name) => `"${name}"`).join(', ')}`);
-    return state;
+    return this.#table.scope(scope);
   }
 
   /**
@@ -99,161 +91,19 @@ export class ObjectCache implements CacheReader {
    * `rewrite` says that what is stored of objects has changed (a mask, the version of the kind): the next sight of it is written at the same revision, too.
    */
   load(row: IndexRow, rewrite: 'rewrite' | 'keep'): void {
-    this.#load(row, rewrite);
-  }
-
-  #load(row: IndexRow, rewrite: 'rewrite' | 'keep'): Entry {
-    const entry = new Entry(row.uid, row.revision, 0);
-    entry.storedUid = row.uid;
-    entry.settled = row.revision;
-    entry.rewrite = rewrite === 'rewrite';
-    this.#entries.set(row.key, entry);
-    const state = this.scopeOf(row.key);
-    state.objects++;
-    if (entry.rewrite) state.rewrites++;
-    noteNewest(state, row);
-    return entry;
-  }
-
-  /** Standing by: another process writes, so the newest change of a key is what may not be durable. `now` is when it came. */
-  restamp(key: ObjectKey, now: number): void {
-    const entry = this.#entries.get(key);
-    if (entry === undefined || entry.pending === null) return;
-    const state = this.scopeOf(key);
-    this.#close(state, entry);
-    this.#open(state, entry, now);
-  }
-
-  /**
-   * Standing by: changes from before `bodiesBefore` need their body no more, the one that leads has written them; and what is gone since before
-   * `goneBefore` need not be known. Both by the monotonic clock. What is wrong about that is found at the takeover, and read again.
-   */
-  rest(bodiesBefore: number, goneBefore: number): void {
-    for (const [key, entry] of this.#entries) {
-      const at = entry.pending?.at ?? Number.NEGATIVE_INFINITY;
-      if (entry.gone && at < goneBefore) this.forget(key);
-      else if (entry.body !== null && at < bodiesBefore) this.letGo(key);
-    }
-  }
-
-  /** Standing by: nothing is known of the key any more. What storage holds of it is met as a stranger at the takeover. */
-  forget(key: ObjectKey): void {
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return;
-    const state = this.scopeOf(key);
-    entry.body?.release();
-    if (entry.pending !== null) state.positions.close(entry.pending);
-    if (!entry.gone) state.objects--;
-    this.#entries.delete(key);
-  }
-
-  /**
-   * Takes in a row of the former leader, once nobody else writes. To be called for every row, then takenOver(); a row that is met again is the same. Returns false
-   * when the row shows that the history of the cluster went back, and nobody here knew.
-   */
-  meet(row: IndexRow): boolean {
-    const state = this.scopeOf(row.key);
-    const known = this.#entries.get(row.key);
-    const verdict = state === this.#outside || state.progress === null ? 'stranger' : meeting(row, known, state.progress);
-    if (known === undefined) {
-      this.#load(row, 'keep').mark = STRANGER;
-      return true;
-    }
-    const isNews = verdict === 'foreign' && !known.regressed;
-    known.storedUid = row.uid;
-    if (verdict === 'foreign') known.regressed = true;
-    if (verdict === 'ahead') {
-      if (known.gone) state.objects++;
-      known.gone = false;
-      known.uid = row.uid;
-      known.revision = row.revision;
-      known.content = null;
-      known.mark = AHEAD;
-      noteNewest(state, row);
-    }
-    if (verdict !== 'same' && verdict !== 'ahead') return !isNews;
-    known.settled = row.revision;
-    this.letGo(row.key);
-    this.#close(state, known);
-    return true;
-  }
-
-  /** Takes in what was recorded as refused, after the rows were met. What is known of its key is tried anyhow; of a key that is not known, only the record may be there. */
-  meetParked(row: Pick<ParkedRow, 'key' | 'uid' | 'revision'>): void {
-    const known = this.#entries.get(row.key);
-    if (known === undefined) {
-      this.#loadParked(row).mark = STRANGER;
-      return;
-    }
-    // When it is gone its delete must follow, also where there is no row: it takes the record away.
-    if (known.storedUid !== row.uid) known.maybeUids = [row.uid];
-  }
-
-  /**
-   * Every row was met. What the cache knows of a scope and no row holds is dirty as of the watermark on record, up to which everything is durable; strangers are gone when
-   * everything up to their revision was delivered. Returns the keys that are now dirty. A watermark that is ahead of what was delivered may be of another
-   * history: then nothing is known to be durable before all of it is.
-   */
-  takenOver(watermarks: ReadonlyMap<Scope, Revision>, now: number, fence: Fence): ObjectKey[] {
-    // All at once: positions must be in the order of history, and changes that came while rows were read are behind the watermark as well.
-    for (const [key, entry] of this.#entries) {
-      if (entry.pending === null) continue;
-      const state = this.scopeOf(key);
-      state.positions.close(entry.pending);
-      entry.pending = state.positions.open(reached(watermarks.get(state.scope), state.progress), entry.pending.at);
-    }
-    for (const state of this.#scopes.values()) {
-      const { progress } = state;
-      state.recordedUpTo = newer(watermarks.get(state.scope) ?? null, state.newestLoaded?.revision ?? null);
-      const absent: ObjectKey[] = [];
-      for (const [key, entry] of this.#entries) {
-        if (entry.mark !== STRANGER || entry.gone || this.scopeOf(key) !== state || progress === null) continue;
-        if (compareRevisions(entry.revision, progress) > 0) continue;
-        // It went at some time behind the watermark, and a restart must see it go again.
-        entry.pending ??= state.positions.open(reached(watermarks.get(state.scope), progress), now);
-        absent.push(key);
-      }
-      this.#drop(state, absent, now, fence);
-    }
-    return [...this.#entries].filter(([, entry]) => entry.pending !== null && !entry.held).map(([key]) => key);
-  }
-
-  /** Whether rows were met that are ahead of what was delivered, and nothing has been heard of one of them since. */
-  isUnheard(state: ScopeState): boolean {
-    for (const [key, { mark, gone }] of this.#entries) if ((mark === STRANGER || mark === AHEAD) && !gone && this.scopeOf(key) === state) return true;
-    return false;
+    this.#table.load(row, rewrite);
   }
 
   /** Rows taken in by load() that no scope covers. Returns those that are now dirty, to be deleted: all, or none when the fence holds them. */
   dropOutside(now: number, fence: Fence): ObjectKey[] {
     const absent: ObjectKey[] = [];
-    for (const [key, entry] of this.#entries) if (!entry.gone && this.scopeOf(key) === this.#outside) absent.push(key);
-    return this.#drop(this.#outside, absent, now, fence);
+    for (const [key, entry] of this.#entries) if (!entry.gone && this.scopeOf(key) === this.#table.outside) absent.push(key);
+    return this.#table.drop(this.#table.outside, absent, now, fence);
   }
 
   /** Takes in what an earlier process recorded as refused, after the rows were loaded. It counts as settled, and is tried again like any by retry(). */
   loadParked(row: Pick<ParkedRow, 'key' | 'uid' | 'revision'>): void {
-    this.#loadParked(row);
-  }
-
-  #loadParked(row: Pick<ParkedRow, 'key' | 'uid' | 'revision'>): Entry {
-    const state = this.scopeOf(row.key);
-    let entry = this.#entries.get(row.key);
-    if (entry === undefined) {
-      entry = new Entry(row.uid, row.revision, 0);
-      this.#entries.set(row.key, entry);
-      state.objects++;
-    }
-    // A row that is newer than what was refused after it is of a history that is over.
-    if (compareRevisions(entry.revision, row.revision) > 0) entry.regressed = true;
-    entry.uid = row.uid;
-    entry.revision = row.revision;
-    entry.settled = null;
-    entry.refused = true;
-    if (entry.storedUid !== entry.uid) entry.maybeUids = [entry.uid];
-    // Nothing but this may tell that the history went back since.
-    noteNewest(state, row);
-    return entry;
+    this.#table.loadParked(row);
   }
 
   /** A person, or a new start, wants a refused key tried again: now dirty. False when it is not refused. */
@@ -262,7 +112,7 @@ export class ObjectCache implements CacheReader {
     if (entry === undefined || !entry.refused) return false;
     const state = this.scopeOf(key);
     entry.refused = false;
-    this.#open(state, entry, now);
+    this.#table.open(state, entry, now);
     return true;
   }
 
@@ -274,7 +124,7 @@ export class ObjectCache implements CacheReader {
     entry.settled = null;
     entry.regressed = true;
     entry.contested = false;
-    this.#open(state, entry, now);
+    this.#table.open(state, entry, now);
     return true;
   }
 
@@ -284,7 +134,7 @@ export class ObjectCache implements CacheReader {
     if (entry === undefined || entry.gone || entry.refused || entry.contested) return false;
     const state = this.scopeOf(key);
     entry.settled = null;
-    this.#open(state, entry, now);
+    this.#table.open(state, entry, now);
     return true;
   }
 
@@ -297,29 +147,23 @@ export class ObjectCache implements CacheReader {
     entry.regressed = true;
     this.#entries.set(row.key, entry);
     state.objects++;
-    this.#markGone(state, entry, now);
-    if (verdict === 'hold') this.#hold(state, entry);
+    this.#table.markGone(state, entry, now);
+    if (verdict === 'hold') this.#table.hold(state, entry);
     return true;
   }
 
   /** Objects that are gone and whose rows stay until somebody confirms that they may go. */
   get held(): number {
-    let held = this.#outside.held;
-    for (const state of this.#scopes.values()) held += state.held;
-    return held;
+    return this.#table.held;
   }
 
   heldKeys(): ObjectKey[] {
-    if (this.held === 0) return [];
-    return [...this.#entries].filter(([, entry]) => entry.held).map(([key]) => key);
+    return this.#table.heldKeys();
   }
 
   /** The row of a held key may go: now dirty. False when it is not held, or not any more. */
   release(key: ObjectKey): boolean {
-    const entry = this.#entries.get(key);
-    if (entry === undefined || !entry.held) return false;
-    this.#unhold(this.scopeOf(key), entry);
-    return true;
+    return this.#table.release(key);
   }
 
   /**
@@ -363,7 +207,7 @@ export class ObjectCache implements CacheReader {
         if (needsBody(entry)) entry.body = body();
         return 'clean';
       }
-      if (entry.held) this.#unhold(state, entry);
+      if (entry.held) this.#table.unhold(state, entry);
       if (entry.gone) {
         // Equal revisions: it was gone by absence from a list (a rule that no longer matched), and is back. A DELETED carries a revision of its own.
         entry.gone = false;
@@ -384,7 +228,7 @@ export class ObjectCache implements CacheReader {
     entry.contested = false;
     entry.body?.release();
     entry.body = body();
-    this.#open(state, entry, now);
+    this.#table.open(state, entry, now);
     return verdict;
   }
 
@@ -419,7 +263,7 @@ export class ObjectCache implements CacheReader {
     if (revision !== null && compareRevisions(revision, entry.revision) < 0) return 'older';
     if (uid !== null && uid !== entry.uid && revision === null) return 'older';
     if (revision !== null) entry.revision = revision;
-    this.#markGone(state, entry, now);
+    this.#table.markGone(state, entry, now);
     return 'deleted';
   }
 
@@ -447,7 +291,7 @@ export class ObjectCache implements CacheReader {
   sweep(state: ScopeState, revision: Revision, now: number, fence: Fence): ObjectKey[] {
     const absent: ObjectKey[] = [];
     for (const [key, entry] of this.#entries) {
-      if (entry.mark === state.mark || !this.#isIn(state, key)) continue;
+      if (entry.mark === state.mark || !this.#table.isIn(state, key)) continue;
       if (state.regressed) {
         // What was known is of another history, also of what was gone before: whatever comes now is newer.
         entry.revision = revision;
@@ -460,7 +304,7 @@ export class ObjectCache implements CacheReader {
       absent.push(key);
     }
     // Before the list counts as complete: what is held must not be resumed past.
-    const swept = this.#drop(state, absent, now, fence);
+    const swept = this.#table.drop(state, absent, now, fence);
     this.#endList(state, revision);
     return swept;
   }
@@ -561,7 +405,7 @@ export class ObjectCache implements CacheReader {
     entry.settled = entry.revision;
     if (entry.rewrite) state.rewrites--;
     entry.rewrite = false;
-    this.#close(state, entry);
+    this.#table.close(state, entry);
   }
 
   /**
@@ -575,7 +419,7 @@ export class ObjectCache implements CacheReader {
     if (entry === undefined || !isStill(entry, taken)) return 'changed';
     entry.body?.release();
     entry.body = null;
-    this.#close(state, entry);
+    this.#table.close(state, entry);
     entry.refused = true;
     return 'parked';
   }
@@ -609,10 +453,10 @@ export class ObjectCache implements CacheReader {
     entry.settled = null;
     if (taken.position === null) return;
     const wasHeld = entry.held;
-    if (wasHeld) this.#unhold(state, entry);
+    if (wasHeld) this.#table.unhold(state, entry);
     if (entry.pending !== null) state.positions.close(entry.pending);
     entry.pending = taken.position;
-    if (wasHeld) this.#hold(state, entry);
+    if (wasHeld) this.#table.hold(state, entry);
   }
 
   /** The uid that a delete must name first, and those to try when that is not what the row holds. */
@@ -626,11 +470,11 @@ export class ObjectCache implements CacheReader {
   clear(): void {
     for (const entry of this.#entries.values()) entry.body?.release();
     this.#entries.clear();
-    for (const state of [...this.#scopes.values(), this.#outside]) state.held = 0;
+    for (const state of [...this.#table.scopes.values(), this.#table.outside]) state.held = 0;
   }
 
   scopeOf(key: ObjectKey): ScopeState {
-    return this.#scopes.get('') ?? this.#scopes.get(namespaceOf(key)) ?? this.#outside;
+    return this.#table.scopeOf(key);
   }
 
   #endList(state: ScopeState, revision: Revision): void {
@@ -640,73 +484,6 @@ export class ObjectCache implements CacheReader {
     state.recordedUpTo = null;
     this.advance(state, revision);
   }
-
-  #isIn(state: ScopeState, key: ObjectKey): boolean {
-    return state.scope === '' || namespaceOf(key) === state.scope;
-  }
-
-  /** One pass of deletions by absence. */
-  #drop(state: ScopeState, absent: readonly ObjectKey[], now: number, fence: Fence): ObjectKey[] {
-    const held = state.held === 0 ? [] : this.heldKeys().filter((key) => this.scopeOf(key) === state);
-    const all = [...held, ...absent];
-    if (all.length === 0) return [];
-    const verdict = fence(all.length, this.size + this.#outside.objects + this.held);
-    for (const key of absent) {
-      const entry = this.#entries.get(key);
-      if (entry === undefined) continue;
-      this.#markGone(state, entry, now);
-      if (verdict === 'hold') this.#hold(state, entry);
-    }
-    if (verdict === 'hold') return [];
-    for (const key of held) this.release(key);
-    return all;
-  }
-
-  /** Dirty from now on, unless it was before: then as of that. */
-  #open(state: ScopeState, entry: Entry, now: number): void {
-    entry.pending ??= state.positions.open(state.complete ? state.progress : null, now);
-  }
-
-  /** Dirty no more. */
-  #close(state: ScopeState, entry: Entry): void {
-    if (entry.pending !== null) state.positions.close(entry.pending);
-    entry.pending = null;
-  }
-
-  #hold(state: ScopeState, entry: Entry): void {
-    entry.held = true;
-    state.held++;
-    if (entry.pending !== null) state.positions.park(entry.pending);
-  }
-
-  #unhold(state: ScopeState, entry: Entry): void {
-    entry.held = false;
-    state.held--;
-    if (entry.pending !== null) state.positions.unpark(entry.pending);
-  }
-
-  #markGone(state: ScopeState, entry: Entry, now: number): void {
-    entry.gone = true;
-    entry.content = null;
-    entry.refused = false;
-    entry.contested = false;
-    entry.body?.release();
-    entry.body = null;
-    this.#open(state, entry, now);
-    state.objects--;
-  }
-}
-
-function noteNewest(state: ScopeState, row: IndexRow): void {
-  if (state.newestLoaded === null || compareRevisions(row.revision, state.newestLoaded.revision) > 0) state.newestLoaded = row;
-}
-
-function newer(a: Revision | null, b: Revision | null): Revision | null {
-  return a === null || (b !== null && compareRevisions(b, a) > 0) ? b : a;
-}
-
-function reached(watermark: Revision | undefined, delivered: Revision | null): Revision | null {
-  return watermark === undefined || delivered === null || compareRevisions(watermark, delivered) > 0 ? null : watermark;
 }
 
 /** Whether the entry is in the state that was taken; revisions of two histories may be equal, uids are not. */

@@ -1,5 +1,5 @@
-import type { IndexRow } from '../storage/storage.ts';
 import { compareRevisions, type Revision } from '../model/revision.ts';
+import type { IndexRow } from '../storage/storage.ts';
 import type { KnownObject } from './entry.ts';
 
 /**
@@ -7,24 +7,17 @@ import type { KnownObject } from './entry.ts';
  * - `same`: it holds the newest state; nothing is to be written.
  * - `behind`: it holds an older one; what the cache knows is to be written over it, or deleted.
  * - `ahead`: it holds a newer one than was delivered here so far; that is on its way.
- * - `stranger`: the cache knows no object of the key. When all is delivered up to the row's revision, the object is gone.
  * - `foreign`: it holds what in this history of the cluster cannot be; what the cache knows replaces it whatever it holds.
  */
-export type Meeting = 'same' | 'behind' | 'ahead' | 'stranger' | 'foreign';
+export type Meeting = 'same' | 'behind' | 'ahead' | 'foreign';
 
-/** `delivered`: everything up to this revision was delivered to the cache. */
-export function meeting(row: IndexRow, known: KnownObject | undefined, delivered: Revision): Meeting {
-  if (known === undefined) return 'stranger';
+/** `delivered`: everything up to this revision was delivered to the cache; null when that cannot be said of any. */
+export function meeting(row: IndexRow, known: KnownObject, delivered: Revision | null): Meeting {
   if (known.regressed) return 'foreign';
   const order = compareRevisions(row.revision, known.revision);
   if (order < 0) return 'behind';
-  if (order > 0) return compareRevisions(row.revision, delivered) > 0 ? 'ahead' : 'foreign';
+  if (order > 0) return delivered === null || compareRevisions(row.revision, delivered) > 0 ? 'ahead' : 'foreign';
   if (row.uid !== known.uid) return 'foreign';
   // It left a selection at just that revision, and its row was not deleted yet.
   return known.gone ? 'behind' : 'same';
 }
-
-/** In place of the number of a list: its row was met, and neither list nor watch has shown an object of it. Numbers of lists are not negative. */
-export const STRANGER = -1;
-/** The same of a key that was known, in an older state. */
-export const AHEAD = -2;

@@ -293,7 +293,7 @@ export class Delivery {
     if (!isDirty(verdict)) return;
     if (verdict === 'deleted') this.#parts.workloads?.gone(key);
     if (verdict === 'added' || verdict === 'modified' || verdict === 'deleted') this.#parts.metrics.changes[verdict].inc();
-    if (this.#parts.isStandby()) this.#parts.cache.restamp(key, this.#now);
+    if (this.#parts.isStandby()) this.#parts.cache.standby.restamp(key, this.#now);
     else this.#parts.queue.add(key, priority);
     this.#parts.onChange();
   }

@@ -1,4 +1,5 @@
-import type { Fence, ObjectCache } from '../cache/object-cache.ts';
+import type { Fence } from '../cache/entry-table.ts';
+import type { ObjectCache } from '../cache/object-cache.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import type { HeldPass, HeldToken, Refused } from '../model/control.ts';

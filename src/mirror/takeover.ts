@@ -43,7 +43,7 @@ export class Standby {
   /** A pass of deletions by absence, in place of the fence's: what is gone is forgotten, and its row is judged when it is met. */
   readonly guard: HeldDeletions['guard'] = (_why, run) => {
     for (const key of run(() => 'delete')) {
-      this.#parts.cache.forget(key);
+      this.#parts.cache.standby.forget(key);
       this.#parts.onForgotten(key);
     }
     return [];
@@ -54,7 +54,7 @@ export class Standby {
     const now = this.#parts.clock.now();
     if (now - this.#restedAt < REST_EVERY_MS) return;
     this.#restedAt = now;
-    this.#parts.cache.rest(now - BODIES_KEPT_MS, now - DELETIONS_KEPT_MS);
+    this.#parts.cache.standby.rest(now - BODIES_KEPT_MS, now - DELETIONS_KEPT_MS);
   }
 
   /**
@@ -73,17 +73,17 @@ export class Standby {
     }
     let hasGoneBack = false;
     for await (const rows of storage.index(kind, '')) {
-      for (const row of rows) if (!cache.meet(row)) hasGoneBack = true;
+      for (const row of rows) if (!cache.standby.meet(row)) hasGoneBack = true;
     }
     const refused = (await storage.parked()).filter((row) => row.kind === kind);
     // From here on in one go: a list that has begun meanwhile would be taken for what was delivered.
     if (!cache.scopes.every((state) => this.#isCurrent(state))) return null;
     for (const row of refused) {
-      cache.meetParked(row);
+      cache.standby.meetParked(row);
       parked.load(row);
     }
     let dirty: readonly ObjectKey[] = [];
-    held.guard(FOUND_AT_TAKEOVER, (fence) => (dirty = cache.takenOver(watermarks, clock.now(), fence)));
+    held.guard(FOUND_AT_TAKEOVER, (fence) => (dirty = cache.standby.takenOver(watermarks, clock.now(), fence)));
     return { dirty, hasGoneBack };
   }
 
@@ -113,7 +113,7 @@ const BEHIND_AFTER_MS = 90_000;
 export async function listUnheard(cache: ObjectCache, clock: Clock, signal: AbortSignal, relist: (scope: Scope) => void): Promise<void> {
   await clock.sleep(UNHEARD_AFTER_MS, signal);
   if (signal.aborted) return;
-  for (const state of cache.scopes) if (cache.isUnheard(state)) relist(state.scope);
+  for (const state of cache.scopes) if (cache.standby.isUnheard(state)) relist(state.scope);
   await clock.sleep(BEHIND_AFTER_MS - UNHEARD_AFTER_MS, signal);
   if (signal.aborted) return;
   for (const state of cache.scopes) if (state.isBehindRecord) relist(state.scope);

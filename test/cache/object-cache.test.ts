@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SlabPool } from '../../src/cache/body-pool.ts';
-import { type Fence, isDirty, ObjectCache, type Taken } from '../../src/cache/object-cache.ts';
+import type { Fence } from '../../src/cache/entry-table.ts';
+import { isDirty, ObjectCache, type Taken } from '../../src/cache/object-cache.ts';
 import type { RowOrigin } from '../../src/cache/scope.ts';
 import type { Body } from '../../src/model/body.ts';
 import { type ObjectKey, objectKey } from '../../src/model/key.ts';

@@ -94,7 +94,7 @@ export const STOREYS: readonly Storey[] = [
 
 /** Files that are longer than LONGEST_FILE, each with the reason why no pure part is hiding inside. */
 export const EXPLAINED_LONG_FILES: Readonly<Record<string, string>> = {
-  'cache/object-cache.ts': 'one class: each of its operations keeps all of its invariants, and half of the lines say how',
+  'cache/object-cache.ts': 'one class: what it means to see, miss, take and settle an object; each operation keeps all of its invariants',
   'sim/ledger.ts': 'the books of what is durable and the invariants over them, which would have to hand every key of them to each other',
   'sim/simulation.ts': 'one line of thought: what a step does, how a run comes to rest, and what must hold then',
 };

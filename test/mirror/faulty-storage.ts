@@ -29,14 +29,10 @@ export class FaultyStorage extends ModelStorage {
 
   /** The storage as one writer has it: its epoch is looked at when a batch is committed. */
   of(epoch: number): Storage {
-    return aroundStorage(this, (writes, scopes) => this.#commit(writes, scopes, epoch));
+    return aroundStorage(this, (writes, scopes) => this.write(writes, scopes, undefined, epoch));
   }
 
-  override write(writes: readonly Write[], scopes: readonly ScopeRecord[]): Promise<readonly Outcome[]> {
-    return this.#commit(writes, scopes, this.epoch);
-  }
-
-  async #commit(writes: readonly Write[], scopes: readonly ScopeRecord[], epoch: number): Promise<readonly Outcome[]> {
+  override async write(writes: readonly Write[], scopes: readonly ScopeRecord[], _withdrawn?: AbortSignal, epoch = this.epoch): Promise<readonly Outcome[]> {
     const delayMs = this.delayMs();
     if (delayMs > 0) await this.#clock.sleep(delayMs);
     const bug = this.bug();
