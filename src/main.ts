@@ -1,9 +1,11 @@
 #!/usr/bin/env node
+import { writeSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
 import { type Command, type CommandContext, helpText, parseCommandLine } from './commands/command.ts';
 import { didYouMean } from './config/suggest.ts';
 import { systemClock } from './kit/clock.ts';
+import { lastWords } from './kit/last-words.ts';
 import { messageOf, UsageError } from './model/errors.ts';
 import { VERSION } from './model/version.ts';
 
@@ -101,6 +103,19 @@ function endBySignals(): AbortSignal {
   return ending.signal;
 }
 
+/** Errors that the engine throws at code that is wrong: they are defects, and their messages may quote what was being worked on. */
+const DEFECTS = [SyntaxError, TypeError, RangeError, ReferenceError, URIError];
+
+// Also for rejections that nobody takes. Nothing is saved here: what is durable is so at every moment, and the next start goes on from there.
+process.on('uncaughtException', (cause) => {
+  try {
+    writeSync(process.stderr.fd, `kubefold: ended by a defect of its own: ${lastWords(cause)}\n`);
+  } catch {
+    // There is nobody left to tell.
+  }
+  process.exit(1);
+});
+
 // A reader that goes away (kubefold get … | head) is no failure of ours.
 process.stdout.on('error', (cause: NodeJS.ErrnoException) => process.exit(cause.code === 'EPIPE' ? 0 : 1));
 
@@ -117,7 +132,7 @@ try {
     signal,
   });
 } catch (cause) {
-  process.stderr.write(`kubefold: ${messageOf(cause)}\n`);
+  process.stderr.write(`kubefold: ${DEFECTS.some((kind) => cause instanceof kind) ? lastWords(cause) : messageOf(cause)}\n`);
   code = cause instanceof UsageError ? 2 : 1;
 }
 // What still runs after an orderly end (a write that was given up) must not keep the process; output that was written must arrive.

@@ -68,7 +68,11 @@ export class ApiError extends Error {
   }
 }
 
-/** The text of anything thrown, for a message; never a stack. */
+/** `..."word": "secret"... is not valid JSON`: the engine quotes the text that it cannot parse. */
+const QUOTED_TEXT = /(?:\.\.\.)?"[\s\S]*"(?:\.\.\.)?/;
+
+/** The text of anything thrown, for a message; never a stack, and nothing of a text that could not be parsed. */
 export function messageOf(cause: unknown): string {
+  if (cause instanceof SyntaxError) return cause.message.replace(QUOTED_TEXT, '…');
   return cause instanceof Error ? cause.message : String(cause);
 }

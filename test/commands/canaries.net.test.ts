@@ -8,31 +8,13 @@ import { seedCluster } from '../../src/hollow/load.ts';
 import { type Hollow, startHollow } from '../../src/hollow/server.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
+import { CANARIES, found, plantCanaries, RULES, writeKubeconfig } from './canaries.ts';
 import { kubefold, startKubefold } from './kubefold.ts';
 
 /*
  * Every secret that passes through the program is a word that occurs nowhere else. The program meets what makes programs talk (refusals that quote the
  * request, broken bytes, plugins and files that are wrong), and then everything it said to anybody is searched for those words.
  */
-
-const CANARIES = {
-  token: 'canary-token-9f3a61',
-  password: 'canary-password-52cc07',
-  storageToken: 'canary-storage-token-d81b',
-  clientKey: 'canary-client-key-77e0',
-  pluginToken: 'canary-plugin-token-4410',
-  secretValue: 'canary-secret-value-e6c2',
-  maskedValue: 'canary-masked-value-1b9d',
-  environment: 'canary-env-value-a0f7',
-  annotation: 'canary-annotation-3d55',
-} as const;
-
-/** The words of `text` that must not be there; base64 counts as the word. */
-function found(text: string): readonly string[] {
-  const words = [...Object.values(CANARIES), `u:${CANARIES.password}`];
-  const forms = words.flatMap((word) => [word, Buffer.from(word).toString('base64').replace(/=+$/, '')]);
-  return forms.filter((form) => text.includes(form));
-}
 
 const dir = tempDir('canaries');
 let hollow: Hollow;
@@ -42,13 +24,7 @@ const servers: Server[] = [];
 beforeAll(async () => {
   hollow = await startHollow();
   seedCluster(hollow, { pods: 5, nodes: 1, namespaces: 1, bytes: 600 });
-  const metadata = { name: 'canary', namespace: hollow.keys('pods')[0]?.split('/')[0] ?? '' };
-  const value = Buffer.from(CANARIES.secretValue).toString('base64');
-  hollow.create('secrets', { ...{ apiVersion: 'v1', kind: 'Secret', metadata, type: 'Opaque' }, data: { password: value } });
-  hollow.create('configmaps', { ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata }, data: { key: CANARIES.maskedValue } });
-  const env = [{ name: 'PASSWORD', value: CANARIES.environment }];
-  const annotated = { ...metadata, annotations: { note: CANARIES.annotation } };
-  hollow.create('pods', { ...{ apiVersion: 'v1', kind: 'Pod', metadata: annotated }, spec: { containers: [{ name: 'main', image: 'none', env }] } });
+  plantCanaries(hollow);
   service = await startBcsStorage();
   writeFileSync(dir.file('storage-token'), `${CANARIES.storageToken}\n`);
 });
@@ -88,14 +64,7 @@ async function before(url: string, tamper: Tamper): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-function kubeconfig(name: string, server: string, user: object): string {
-  const [cluster, context] = [{ server }, { cluster: 'c', user: 'u' }];
-  writeFileSync(
-    dir.file(name),
-    JSON.stringify({ clusters: [{ name: 'c', cluster }], users: [{ name: 'u', user }], contexts: [{ name: 'x', context }], 'current-context': 'x' }),
-  );
-  return dir.file(name);
-}
+const kubeconfig = (name: string, server: string, user: object): string => writeKubeconfig(dir.file(name), server, user);
 
 /** A proxy that quotes what it was sent, refuses now and then, and spoils a watch line. */
 function quotingCluster(): Promise<string> {
@@ -147,13 +116,6 @@ async function surface(url: string): Promise<string> {
   const answers = await Promise.all(PATHS.map(async (path) => `${path}\n${await (await fetch(`${url}${path}`)).text()}`));
   return answers.join('\n');
 }
-
-const RULES = [
-  { kinds: ['secrets'], secrets: 'hashed' },
-  { kinds: ['configmaps'], mask: ['data.*'] },
-  { kinds: ['pods', 'nodes', 'namespaces'] },
-  { kinds: ['*'], mirror: false },
-];
 
 test.each([
   ['a token and SQLite', { token: CANARIES.token }, async () => ({ url: `sqlite:${dir.file('copy.db')}` }), false],

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { WorkerOptions } from 'node:worker_threads';
-import { EpochError, messageOf, StorageError } from '../../model/errors.ts';
+import { lastWords } from '../../kit/last-words.ts';
+import { EpochError, StorageError } from '../../model/errors.ts';
 import type { BatchMessage } from './batch.ts';
 import type { FromWriter, ToWriter, WriterThreadData } from './writer-thread.ts';
 
@@ -57,7 +58,8 @@ export class WriterLink {
         }
       });
       worker.on('error', (cause) => {
-        lastError = messageOf(cause);
+        // Of a thread nothing is expected: what it throws may quote a row.
+        lastError = lastWords(cause).split('\n', 1)[0] ?? lastError;
       });
       worker.on('exit', () => {
         this.#worker = undefined;
