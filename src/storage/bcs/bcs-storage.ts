@@ -51,8 +51,8 @@ export class BcsStorage implements Storage {
     conditional:
       'bcs: the service compares nothing. Revisions and uids are compared here, with what was listed at the start and written since, so nobody else may write ' +
       'the same documents; and a request that had no answer in three times its time, and is carried out more than 5 s after that, may overwrite a newer one until the audit mends it. ' +
-      'Of several shards each compares with its own: where an object is replaced under its name by one of another shard, a put of the former that is late may ' +
-      'stand in place of the new one until the audit mends it; a delete is not, for it names the uid',
+      'Of several shards each compares with its own: where an object is replaced under its name by one of another shard, a put of the former that comes after ' +
+      'the put of the new one and after a look at it may stand until the audit mends it; a delete names the uid',
     atomic:
       'bcs: every document is a request of its own. Scope records are written after the rows of the same call were settled, so they may lag and never lead. ' +
       'Events are only ever put: the service lets them go by age, so they are neither indexed nor deleted',

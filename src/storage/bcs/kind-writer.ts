@@ -1,11 +1,12 @@
 import type { LRUCache } from 'lru-cache';
 import type { Clock } from '../../kit/clock.ts';
-import { messageOf } from '../../model/errors.ts';
+import { messageOf, StorageError } from '../../model/errors.ts';
 import type { ObjectKey } from '../../model/key.ts';
 import type { KindId } from '../../model/kind.ts';
 import { type Outcome, STALE, WRITTEN } from '../../model/outcome.ts';
+import { isNewer } from '../../model/revision.ts';
 import { Tombstones } from '../memory/tombstones.ts';
-import type { Write } from '../storage.ts';
+import type { Put, Write } from '../storage.ts';
 import { bodyHash, documentBody, eventBody } from './documents.ts';
 import type { Effect, LateVerdict, Verdict } from './envelope.ts';
 import { documentPath, EVENTS_PATH, isEvent, type Place, placeOf, uidCondition } from './routes.ts';
@@ -64,6 +65,27 @@ export class KindWriter {
       body = this.#bodyOf(write);
     } catch (cause) {
       return { kind: 'rejected', error: `the event is not JSON: ${messageOf(cause)}` };
+    }
+    const isNew = write.type === 'put' && write.isInitial !== true && this.keys.rows.get(key)?.uid !== write.meta.uid;
+    const verdict = await this.#send(write, body);
+    const outcome = verdict === null ? STALE : await this.#settle(key, intent, verdict);
+    const mayBeOverwritten = this.#options.isShared && !this.#isEvents && isNew && outcome.kind === 'written';
+    return mayBeOverwritten ? await this.#lookAfter(write, intent, body) : outcome;
+  }
+
+  /**
+   * An object has come, perhaps under a name that one of another shard had before: a put of that one that was under way may have come after this one, and its
+   * delete taken the document away. So what stands there is looked at once, and put right. For a change of an object that is known nothing of that can be.
+   */
+  async #lookAfter(write: Put, intent: Intent, body: Buffer | undefined): Promise<Outcome> {
+    const { key, uid, revision } = write.meta;
+    try {
+      const found = await this.#look(key);
+      if (found !== null && (found.uid === uid || isNewer(found.revision, revision))) return WRITTEN;
+    } catch (cause) {
+      // It was written; whether it stands is for the audit to see.
+      if (cause instanceof StorageError) return WRITTEN;
+      throw cause;
     }
     const verdict = await this.#send(write, body);
     return verdict === null ? STALE : await this.#settle(key, intent, verdict);
