@@ -15,17 +15,20 @@ import type { Random } from './kit/random.ts';
 import { Semaphore } from './kit/semaphore.ts';
 import { BottleneckLimit } from './limit/bottleneck-limit.ts';
 import { limitedStorage } from './limit/limited-storage.ts';
-import { untilAborted } from './kit/within.ts';
+import type { Control } from './model/control.ts';
 import { UsageError } from './model/errors.ts';
 import type { MirrorStatus, PoolStatus } from './model/status.ts';
 import { VERSION } from './model/version.ts';
 import { BcsRequests, showBcsNames } from './mirror/bcs-metrics.ts';
+import { Fleet } from './mirror/fleet.ts';
 import { Leadership } from './mirror/leadership.ts';
 import { showLeadership } from './mirror/leadership-metrics.ts';
+import type { Metrics } from './mirror/metrics.ts';
 import { Mirror } from './mirror/mirror.ts';
 import { type Pod, PodEvents } from './mirror/pod-events.ts';
 import { observedPools, showPools } from './mirror/pool-metrics.ts';
 import { observedStorage } from './mirror/observed-storage.ts';
+import { shardWriters, soleWriter, type Writers, type WritersParts } from './mirror/writers.ts';
 import { openLooseDocuments, openOwnReader, openStorage } from './storage/open.ts';
 import { readTls } from './storage/bcs/tls.ts';
 import type { Storage } from './storage/storage.ts';
@@ -80,52 +83,61 @@ export async function createApp(options: AppOptions): Promise<App> {
   const cluster = createCluster({ credentials, clock, version: VERSION, rate, slots });
   const storageSlots = new Semaphore(config.limits.storage.concurrency);
   const storageRate = new BottleneckLimit(config.limits.storage.perSecond);
-  const engine = openStorage(config.storage.url, {
-    cluster: clusterName,
-    walBytes: config.storage.walBytes,
-    http: config.storage,
-    clock,
-    log: log.child({ component: 'storage' }),
-  });
   const requests = config.metrics.bcsNames ? new BcsRequests() : null;
   const namespace = credentials.namespace || 'default';
   const settings = config.leaderElection;
-  const leadership = settings.enabled ? new Leadership({ settings, leases: cluster, namespace, clock, random, log }) : null;
-  const wrapped = options.wrapStorage?.(engine) ?? engine;
-  const guarded = leadership?.guard(wrapped) ?? wrapped;
-  const storage = limitedStorage(requests === null ? guarded : observedStorage(guarded, requests, clock), storageSlots, storageRate);
-  if (leadership === null) await storage.open();
-  const reader = openOwnReader(config.storage.url, engine);
   const inUse = new ConfigInUse(options.file === null ? null : configVersion(options.file.text));
-  const mirror = new Mirror({
-    clusterName,
-    configuration: inUse,
-    cluster,
-    storage,
-    reader,
-    tenure: leadership?.tenure,
-    config,
-    listsFirst: options.listsFirst,
-    clock,
-    random,
-    log,
-    explain: (error) => describeConnectError(error, cluster.address),
-  });
-  showLeadership(mirror.metrics, leadership);
-  if (requests !== null) showBcsNames(mirror.metrics, { cluster: clusterName, requests });
+  const fleet = new Fleet({ clusterName, address: cluster.address, config, configuration: inUse, clock, idlePhase: () => writers?.idlePhase ?? 'connecting' });
+  const { metrics, control } = fleet;
+  let writers: Writers | null = null;
   let web: Web | null = null;
   let pools: Pools | null = null;
-  const status = (): MirrorStatus => ({
-    ...mirror.status(),
-    ...(leadership === null ? {} : { leadership: leadership.status() }),
-    ...(pools === null ? {} : { pools: pools.status() }),
-  });
+  const status = (): MirrorStatus => ({ ...fleet.status(), ...writers?.status(), ...(pools === null ? {} : { pools: pools.status() }) });
+  const parts: WritersParts = {
+    fleet,
+    openCopy(guard) {
+      const engine = openStorage(config.storage.url, {
+        cluster: clusterName,
+        walBytes: config.storage.walBytes,
+        http: config.storage,
+        clock,
+        log: log.child({ component: 'storage' }),
+      });
+      const guarded = guard(options.wrapStorage?.(engine) ?? engine);
+      const storage = limitedStorage(requests === null ? guarded : observedStorage(guarded, requests, clock), storageSlots, storageRate);
+      return { storage, reader: openOwnReader(config.storage.url, engine) };
+    },
+    createMirror: (copy, more) =>
+      new Mirror({
+        ...{ clusterName, configuration: inUse, cluster, clock, random },
+        log: more.shard === undefined ? log : log.child({ shard: more.shard.index }),
+        ...copy,
+        ...more,
+        config,
+        shared: fleet.shared,
+        listsFirst: options.listsFirst,
+        explain: (error) => describeConnectError(error, cluster.address),
+      }),
+    beside: async (signal) => {
+      // What ran once has closed what it wrote to.
+      if (pools?.hasRun === true) pools = await poolsOf(clusterName, config, requests, options);
+      await pools?.run(signal);
+    },
+  };
+  const election = { settings, leases: cluster, namespace, clock, random, log };
+  writers =
+    config.shards > 1
+      ? shardWriters(parts, { ...election, count: config.shards, graceMs: () => config.shutdown.graceSeconds * 1000 })
+      : await soleWriter(parts, settings.enabled ? new Leadership(election) : null);
+  const { lost } = writers;
+  showLeadership(metrics, () => writers?.leases() ?? []);
+  if (requests !== null) showBcsNames(metrics, { cluster: clusterName, requests });
   try {
     pools = await poolsOf(clusterName, config, requests, options);
-    if (pools !== null) showPools(mirror.metrics, pools.status);
-    web = await listen(config, { mirror, status, reviews: cluster, clock, log });
+    if (pools !== null) showPools(metrics, () => pools?.status() ?? []);
+    web = await listen(config, { metrics, control, status, reviews: cluster, clock, log });
   } catch (cause) {
-    if (leadership === null) await storage.close();
+    await writers.end(AbortSignal.abort());
     throw cause;
   }
 
@@ -138,7 +150,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     storageSlots.resize(config.limits.storage.concurrency);
     storageRate.update(config.limits.storage.perSecond);
     log.setLevel(config.log.level);
-    mirror.apply(config);
+    fleet.apply(config);
     inUse.applied(version, clock.wall(), diff.restart);
     log.info('configuration applied', { version, changes: describeDiff(diff) });
   }
@@ -147,8 +159,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     clusterName,
     url: web?.url ?? null,
     status,
-    isReady: () => mirror.isReady(),
-    changes: () => mirror.metrics.changes(),
+    isReady: () => fleet.isReady(),
+    changes: () => metrics.changes(),
     async run(signal) {
       for (const warning of credentials.warnings) log.warn(warning);
       const ended = new AbortController();
@@ -170,36 +182,30 @@ export async function createApp(options: AppOptions): Promise<App> {
             });
       const hurry = new AbortController();
       const cancelHurry = { now: (): void => {} };
-      leadership?.lost.addEventListener('abort', () => hurry.abort());
+      lost?.addEventListener('abort', () => hurry.abort());
       signal.addEventListener('abort', () => {
         cancelHurry.now = clock.after(config.shutdown.graceSeconds * 1000, () => hurry.abort());
       });
-      const running = AbortSignal.any(leadership === null ? [signal, ended.signal] : [signal, ended.signal, leadership.lost]);
-      leadership?.start(storage);
+      const running = AbortSignal.any([signal, ended.signal, ...(lost === null ? [] : [lost])]);
       const telling = options.pod ? new PodEvents({ pod: options.pod, events: cluster, status, clock, log }).run(running) : Promise.resolve();
-      const polling = (leadership?.tenure.begun(running) ?? Promise.resolve()).then(() => (running.aborted ? undefined : pools?.run(running)));
       try {
-        await mirror.run(running, hurry.signal);
+        await writers?.run(running, hurry.signal);
       } finally {
         ended.abort();
         await following;
         await telling;
-        await polling;
         await web?.close();
-        if ('close' in reader) await reader.close();
-        // Who has lost the lease ends before others may write, and whatever is under way is refused, or as late as it would be anyway.
-        const isLost = leadership?.lost.aborted === true;
-        if (leadership === null || leadership.hasOpened) await (isLost ? untilAborted(storage.close(), hurry.signal) : storage.close());
-        await leadership?.end();
+        await writers?.end(hurry.signal);
         await cluster.close();
         cancelHurry.now();
       }
-      if (leadership?.lost.aborted === true) throw leadership.lost.reason;
+      if (lost?.aborted === true) throw lost.reason;
     },
   };
 }
 
 interface Pools {
+  readonly hasRun: boolean;
   readonly status: () => readonly PoolStatus[];
   run(signal: AbortSignal): Promise<void>;
 }
@@ -214,9 +220,14 @@ async function poolsOf(cluster: string, config: Config, requests: BcsRequests | 
   const counted = requests === null ? documents : observedPools(documents, requests, clock);
   const poller = await createPoolPoller(config.netservice, { cluster, documents: counted, tls, clock, random, log: log.child({ component: 'netservice' }) });
   if (poller === null) return null;
+  let hasRun = false;
   return {
+    get hasRun() {
+      return hasRun;
+    },
     status: () => poller.status(),
     async run(signal) {
+      hasRun = true;
       const cut = (): void => void documents.close().catch(() => {});
       signal.addEventListener('abort', cut, { once: true });
       await poller.run(signal);
@@ -226,14 +237,15 @@ async function poolsOf(cluster: string, config: Config, requests: BcsRequests | 
 }
 
 interface Served {
-  readonly mirror: Mirror;
+  readonly metrics: Metrics;
+  readonly control: Control;
   readonly status: () => MirrorStatus;
   readonly reviews: AccessReviews;
   readonly clock: Clock;
   readonly log: RootLogger;
 }
 
-async function listen(config: Config, { mirror, status, reviews, clock, log }: Served): Promise<Web | null> {
+async function listen(config: Config, { metrics, control, status, reviews, clock, log }: Served): Promise<Web | null> {
   // The configuration has been checked: what is not loopback is secured.
   const address = config.listen === 'off' ? null : parseListen(config.listen);
   if (address === null) return null;
@@ -244,8 +256,8 @@ async function listen(config: Config, { mirror, status, reviews, clock, log }: S
     return await startWeb({
       ...address,
       status,
-      control: mirror.control,
-      metrics: async () => ({ text: await mirror.metrics.registry.metrics(), contentType: mirror.metrics.registry.contentType }),
+      control,
+      metrics: async () => ({ text: await metrics.registry.metrics(), contentType: metrics.registry.contentType }),
       secured: secured === null ? null : { ...secured, ...(secured.tokenReview ? { reviews } : {}) },
       clock,
       debug: config.debug.enabled,

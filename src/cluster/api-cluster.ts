@@ -31,7 +31,7 @@ const DEFAULT_SLOTS = 8;
 const JSON_TYPE = 'application/json';
 
 /** The real cluster behind an API server. Opens nothing until the first call. */
-export function createCluster(options: ClusterOptions): Cluster & LeaseStore & EventSink & AccessReviews {
+export function createCluster(options: ClusterOptions): Cluster & LeaseStore & LeaseDirectory & EventSink & AccessReviews {
   return new ApiCluster(options);
 }
 

@@ -19,7 +19,7 @@ the cluster has and the rules ask for.
     ...Object.fromEntries(Object.entries(MIRROR_OPTIONS).filter(([name]) => ['config', 'filter', 'kinds', 'namespace'].includes(name))),
     ...CLUSTER_OPTIONS,
     'from-cluster': { type: 'boolean', help: 'Asks the cluster which kinds it has. Default: only the configuration is read.' },
-    'in-pod': { type: 'boolean', help: 'Prints instead the Role for what a pod of it writes in its own namespace: Events, and the Lease if it elects.' },
+    'in-pod': { type: 'boolean', help: 'Prints instead the Role for what a pod of it writes in its own namespace: Events, and its Leases if it elects.' },
     name: { type: 'string', value: 'NAME', help: 'Name of the role. Default kubefold.' },
   },
   positionals: { min: 0, max: 0 },
@@ -29,7 +29,7 @@ the cluster has and the rules ask for.
     const name = parsed.text('name') ?? 'kubefold';
     const options = { name, tokenReview: config.auth.tokenReview };
     if (parsed.flag('in-pod')) {
-      context.stdout(podRoleFor(config.leaderElection, { name }));
+      context.stdout(podRoleFor(config.leaderElection, { name, shards: config.shards }));
       return 0;
     }
     if (!parsed.flag('from-cluster')) {

@@ -99,6 +99,8 @@ export async function mirrorSession(
   const { file, config: read, imported } = await readConfig(parsed);
   const flags = { ...configFlags(parsed), ...extra.flags };
   const config = extra.flags === undefined ? read : loadConfig({ text: file?.text ?? null, file: file?.path ?? 'the command line', flags });
+  if (extra.once && config.shards > 1)
+    throw new UsageError(`--once makes a copy of everything by itself, and shards is ${config.shards}: leave it at 1, which is the same copy.`);
   const live = context.isTerminal && config.log.format !== 'json' ? new LiveLine(context.stderr, () => process.stderr.columns ?? 100) : null;
   const format = config.log.format ?? (context.isTerminal ? 'pretty' : 'json');
   const write = live === null ? context.stderr : (text: string): void => live.above(text);

@@ -1,5 +1,5 @@
 import { copyAge, type MirrorStatus, silence } from '../model/status.ts';
-import { ageText, leaderText, seconds, storageTrouble } from '../web/readiness.ts';
+import { ageText, leaderText, seconds, shardsText, storageTrouble } from '../web/readiness.ts';
 
 /** Some kind is heard every few seconds, if only by its bookmark; a longer silence is worth a word before it makes the copy old. */
 const SILENCE_WORTH_SAYING_MS = 20_000;
@@ -15,18 +15,19 @@ export function statusLine(status: MirrorStatus, changesPerSecond: number): stri
   const error = `${storage === null ? '' : ` · ${storage}`}${status.error === null ? '' : ` · ${status.error}`}`;
   const silentMs = silence(status) ?? 0;
   const silent = silentMs < SILENCE_WORTH_SAYING_MS ? '' : ` · nothing heard for ${seconds(silentMs)}`;
+  const shards = status.shards === undefined ? '' : `${shardsText(status.shards)} · `;
   switch (status.phase) {
     case 'connecting':
       return `connecting to ${status.address}${error}`;
     case 'syncing': {
       const complete = kinds.filter((kind) => kind.complete).length;
-      return `syncing ${complete}/${kinds.length} kinds · ${count(objects)} objects · ${count(changesPerSecond)}/s · ${count(unsettled)} to write${silent}${trouble}${error}`;
+      return `${shards}syncing ${complete}/${kinds.length} kinds · ${count(objects)} objects · ${count(changesPerSecond)}/s · ${count(unsettled)} to write${silent}${trouble}${error}`;
     }
     case 'live': {
       const parked = total(kinds.map((kind) => kind.parked));
       const held = total(kinds.map((kind) => kind.held));
       const waiting = unsettled === 0 ? '' : ` · ${count(unsettled)} to write`;
-      return `${ageText(copyAge(status))} · ${kinds.length} ${kinds.length === 1 ? 'kind' : 'kinds'} · ${count(objects)} objects · ${count(changesPerSecond)} changes/s${waiting}${silent}${parked === 0 ? '' : ` · ${parked} parked`}${held === 0 ? '' : ` · ${count(held)} deletions held: kubefold confirm`}${trouble}${error}`;
+      return `${shards}${ageText(copyAge(status))} · ${kinds.length} ${kinds.length === 1 ? 'kind' : 'kinds'} · ${count(objects)} objects · ${count(changesPerSecond)} changes/s${waiting}${silent}${parked === 0 ? '' : ` · ${parked} parked`}${held === 0 ? '' : ` · ${count(held)} deletions held: kubefold confirm`}${trouble}${error}`;
     }
     case 'standby':
       return `standby${leaderText(status)} · ${kinds.length} kinds · ${count(objects)} objects known · ${count(changesPerSecond)} changes/s${silent}${trouble}${error}`;

@@ -50,10 +50,10 @@ export function roleFor(kinds: readonly Kind[] | null, rules: CompiledRules, opt
   return `${documents.join('---\n')}`;
 }
 
-/** What a pod writes in its own namespace, as a Role: Events about itself, and, where replicas elect, their Lease. */
+/** What a pod writes in its own namespace, as a Role: Events about itself, and, where replicas elect, their Lease, or with `shards` their Leases. */
 export function podRoleFor(
   election: { readonly enabled: boolean; readonly name: string; readonly namespace: string | null },
-  options: { readonly name: string },
+  options: { readonly name: string; readonly shards?: number },
 ): string {
   const events: PolicyRule = { comment: 'Events about the pod: what a person must know.', group: '', resources: ['events'], verbs: ['create'] };
   const lease = { group: 'coordination.k8s.io', resources: ['leases'] };
@@ -64,7 +64,14 @@ export function podRoleFor(
     { ...lease, comment: 'The Lease over which replicas elect: made once.', verbs: ['create'] },
     { ...lease, comment: 'The Lease over which replicas elect.', resourceNames: [election.name], verbs: ['get', 'update', 'watch'] },
   ];
-  const rules = election.enabled ? [events, ...elects] : [events];
+  const shares: readonly PolicyRule[] = [
+    {
+      ...lease,
+      comment: 'The Leases by which replicas share the shards: of each shard and of each replica, whose name nobody knows before it is there.',
+      verbs: ['create', 'get', 'list', 'watch', 'update', 'delete'],
+    },
+  ];
+  const rules = !election.enabled ? [events] : [events, ...((options.shards ?? 1) > 1 ? shares : elects)];
   return role({ kind: 'Role', name: options.name, ...(namespace === null ? {} : { namespace }), header, rules, discovery: false });
 }
 

@@ -12,7 +12,6 @@ import { authSchema, debugSchema, metricsSchema, surfaceProblems, tlsSchema } fr
 
 const LATER = {
   history: 'Checked now; acted on by the release with the change log.',
-  leases: 'Checked now; acted on by the release with shards.',
 } as const;
 
 /** Bytes, written as a number or with a unit; at least `min`. */
@@ -265,7 +264,11 @@ export const configSchema = v.strictObject(
     }),
     leaderElection: leaderElectionSchema,
     shards: v.optional(
-      integer({ min: 1, max: 1024, description: `Parts that replicas share, each with its own lease. ${LATER.leases} Default ${DEFAULTS.shards}.` }),
+      integer({
+        min: 1,
+        max: 1024,
+        description: `Parts of the cluster, by a hash of each object's uid, that replicas share evenly: each has its own lease, writer and connections to storage. More than 1 needs leaderElection.enabled; a replica that is alone runs all of them. The same for all replicas. Needs a restart. Default ${DEFAULTS.shards}.`,
+      }),
       DEFAULTS.shards,
     ),
   },
@@ -296,7 +299,7 @@ export function crossChecks(config: Config): readonly { readonly path: readonly 
   }
   for (const { key, message } of netserviceProblems(config.netservice, config.storage.url))
     found.push({ path: ['netservice', key], message, found: config.netservice[key] });
-  for (const { key, message } of leaderElectionProblems(config.leaderElection))
+  for (const { key, message } of leaderElectionProblems(config.leaderElection, config.shards))
     found.push({ path: ['leaderElection', key], message, found: config.leaderElection[key] });
   const client = config.storage.tls;
   if ((client.certFile === null) !== (client.keyFile === null)) {

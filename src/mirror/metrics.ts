@@ -22,7 +22,7 @@ export interface KindGauges {
   readonly heardAtSeconds: number | null;
   readonly lagRevisions: number | null;
   readonly lagSeconds: number;
-  readonly queue: QueueSnapshot;
+  readonly queue: Pick<QueueSnapshot, 'depth' | 'unfinishedSeconds' | 'longestSeconds'>;
 }
 
 /** 1 ms to 2 minutes, in seconds: a commit takes milliseconds, an outage minutes. */

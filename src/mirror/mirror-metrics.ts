@@ -2,7 +2,7 @@ import type { Clock } from '../kit/clock.ts';
 import { copyAge, isReady, type MirrorStatus, silence } from '../model/status.ts';
 import type { Metrics } from './metrics.ts';
 import { showProcess } from './process-metrics.ts';
-import { showWorkloads, type WorkloadCounts } from './workloads.ts';
+import { showWorkloads, type WorkloadCounts } from './workload-counts.ts';
 
 /** What is told of all kinds together, and of the process. */
 export function showMirror(

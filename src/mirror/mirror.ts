@@ -27,7 +27,8 @@ import { persistently } from './persistently.ts';
 import { planAll, reconcile, retiredPlan } from './reconcile.ts';
 import { sharded, type ShardedOptions } from './sharding.ts';
 import { Tenure } from './tenure.ts';
-import { type WorkloadCounts, Workloads } from './workloads.ts';
+import type { WorkloadCounts } from './workload-counts.ts';
+import { Workloads } from './workloads.ts';
 
 const RECONCILE_RETRY_MS = 5_000;
 
@@ -168,7 +169,6 @@ export class Mirror {
     );
   }
 
-  /** What became of owners that were asked for. */
   get workloads(): WorkloadCounts {
     return this.#workloads.counts;
   }

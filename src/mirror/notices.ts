@@ -4,7 +4,7 @@ import type { MirrorStatus } from '../model/status.ts';
 export interface Notice {
   readonly type: 'Normal' | 'Warning';
   /** One word, for filters. */
-  readonly reason: 'ConfigurationApplied' | 'ConfigurationRefused' | 'DeletionsHeld' | 'ObjectsParked' | 'Leading';
+  readonly reason: 'ConfigurationApplied' | 'ConfigurationRefused' | 'DeletionsHeld' | 'ObjectsParked' | 'Leading' | 'ShardTaken' | 'ShardGivenBack';
   readonly message: string;
 }
 
@@ -29,7 +29,7 @@ export class Notices {
 }
 
 /** Everything there is to say now: what it is about, in which state that is, and the words. */
-function* stateOf({ configuration, kinds, leadership }: MirrorStatus): Generator<readonly [key: string, state: string, notice: Notice]> {
+function* stateOf({ configuration, kinds, leadership, shards }: MirrorStatus): Generator<readonly [key: string, state: string, notice: Notice]> {
   if (configuration !== undefined && configuration.version !== null) {
     const { version, appliedAt, waitsForRestart, refused } = configuration;
     const waits = waitsForRestart.length === 0 ? '' : `; these keys wait for a restart: ${waitsForRestart.join(', ')}`;
@@ -41,6 +41,17 @@ function* stateOf({ configuration, kinds, leadership }: MirrorStatus): Generator
   }
   if (leadership !== undefined && leadership.epoch !== null) {
     yield ['leading', String(leadership.epoch), { type: 'Normal', reason: 'Leading', message: `this pod writes the copy, with epoch ${leadership.epoch}` }];
+  }
+  for (const { index, epoch } of shards?.own ?? []) {
+    const message = `this pod writes shard ${index} of ${shards?.count}, with epoch ${epoch}`;
+    yield [`shard ${index}`, `own ${epoch}`, { type: 'Normal', reason: 'ShardTaken', message }];
+  }
+  for (const { index, at, why } of shards?.given ?? []) {
+    yield [
+      `given ${index}`,
+      String(at),
+      { type: 'Normal', reason: 'ShardGivenBack', message: `this pod gives shard ${index} of ${shards?.count} back: ${why}` },
+    ];
   }
   for (const { id, held, heldSince, firstHeld, parked, firstParked } of kinds) {
     if (held > 0) {

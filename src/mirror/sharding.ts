@@ -64,7 +64,7 @@ export class Sharding {
     this.#splitBy = splitBy;
     const { shard, log } = this.#options;
     const what = splitBy === 'server' ? 'the API server splits lists and watches for us' : 'the API server does not split: every shard reads everything';
-    log.info(what, { shard: shard.index, shards: shard.count });
+    log.info(what, { shards: shard.count });
   }
 
   #isAsked(kind: Kind): boolean {

@@ -14,9 +14,9 @@ import type { StorageReader } from '../storage/storage.ts';
 import { type Followed, type Learned, type Link, Owners } from '../transform/owners.ts';
 import { readWorkload, type Workload } from '../transform/workload.ts';
 import type { WorkloadsOfKind } from '../worker/write-of.ts';
-import type { Metrics } from './metrics.ts';
-import { LOOK_UPS, type LookUp, OwnerLookUps, type Route } from './owner-look-ups.ts';
+import { OwnerLookUps, type Route } from './owner-look-ups.ts';
 import { scanObject } from './scan-object.ts';
+import type { WorkloadCounts } from './workload-counts.ts';
 
 /** Links that nobody needs yet: an owner often comes before what it owns. Some 300 bytes each. */
 const MOST_IDLE = 50_000;
@@ -282,28 +282,5 @@ function hidesOwners({ mask, remove }: Pick<KindPlan, 'mask' | 'remove'>): boole
   return [...mask, ...remove.map(({ path }) => path)].some(({ steps: [first, second] }) => {
     if (first?.type !== 'field') return true;
     return first.name === 'metadata' && (second?.type !== 'field' || second.name === 'ownerReferences');
-  });
-}
-
-/** What became of owners that were asked for, and how many objects were written again because their top workload became another. */
-export interface WorkloadCounts {
-  readonly lookUps: Readonly<Record<LookUp, number>>;
-  readonly renewed: number;
-}
-
-export function showWorkloads(metrics: Pick<Metrics, 'computed'>, counts: () => WorkloadCounts): void {
-  const lookUps = 'kubefold_owner_lookups_total';
-  metrics.computed({
-    name: lookUps,
-    help: 'Owners of objects whose top workload is asked for that were looked up: read from their row, found by the API server, not there, refused, failed',
-    type: 'counter',
-    read: () => LOOK_UPS.map((outcome) => ({ metricName: lookUps, labels: { outcome }, value: counts().lookUps[outcome] })),
-  });
-  const renewals = 'kubefold_workload_renewals_total';
-  metrics.computed({
-    name: renewals,
-    help: 'Objects written again because their top workload became another',
-    type: 'counter',
-    read: () => [{ metricName: renewals, labels: {}, value: counts().renewed }],
   });
 }

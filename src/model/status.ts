@@ -114,6 +114,33 @@ export interface LeadershipStatus {
   readonly epoch: number | null;
 }
 
+/** How replicas share the shards of a cluster, as this process sees it. */
+export interface ShardsStatus {
+  readonly count: number;
+  /** Of this process. */
+  readonly identity: string;
+  /** Replicas that share them, this one included; those that have just come do not count yet. */
+  readonly members: number;
+  /** By index: who holds the lease, by its identity; null when nobody does, or nobody knows. */
+  readonly holders: readonly (string | null)[];
+  /** Those that this process writes, in the order of their indexes. */
+  readonly own: readonly OwnShard[];
+  /** Those that this process had and gave back to another replica, each once, the last one last. */
+  readonly given: readonly { readonly index: number /** Unix ms. */; readonly at: number; readonly why: string }[];
+  /** Why none is taken just now; null when nothing is in the way. */
+  readonly waits: string | null;
+}
+
+export interface OwnShard {
+  readonly index: number;
+  /** Of its writes. */
+  readonly epoch: number;
+  /** Unix ms. */
+  readonly since: number;
+  readonly phase: MirrorStatus['phase'];
+  readonly splitBy: ShardStatus['splitBy'];
+}
+
 /** The configuration file, followed while the process runs. */
 export interface ConfigurationStatus {
   /** The version in use, as a short hash of its text; null when there is no file. */
@@ -150,6 +177,8 @@ export interface MirrorStatus {
   readonly shard?: ShardStatus | undefined;
   /** Absent where nobody elects. */
   readonly leadership?: LeadershipStatus | undefined;
+  /** Absent where one process writes everything. */
+  readonly shards?: ShardsStatus | undefined;
   /** Absent where no NetService is asked. The copy of the cluster is ready without them. */
   readonly pools?: readonly PoolStatus[] | undefined;
 }

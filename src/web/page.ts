@@ -130,6 +130,13 @@ export const STATUS_PAGE = `<!doctype html>
       last.drift > 0 ? 'bad' : skipped === '' ? 'quiet' : 'warm');
   }
 
+  function shared(shards) {
+    if (shards === undefined) return '';
+    const { own, count, members, holders } = shards, free = holders.filter((holder) => holder === null).length;
+    const written = own.length === 0 ? 'no shard' : (own.length === 1 ? 'shard ' : 'shards ') + own.map(({ index }) => index).join(', ');
+    return ', ' + written + ' of ' + count + ' written here, shared by ' + members + (members === 1 ? ' replica' : ' replicas') + (free === 0 ? '' : ', ' + free + ' written by nobody');
+  }
+
   function leader(lease) {
     if (lease === undefined) return '';
     return lease.role === 'leader' ? ', this process leads (epoch ' + lease.epoch + ')' : lease.holder === null ? ', nobody leads' : ', ' + lease.holder + ' leads';
@@ -150,7 +157,7 @@ export const STATUS_PAGE = `<!doctype html>
     document.title = status.cluster + ' · kubefold';
     set('cluster', status.cluster);
     set('phase', status.phase, (status.phase === 'live' || status.phase === 'standby') && status.error === null ? 'good' : status.phase === 'connecting' || status.error !== null ? 'bad' : 'warm');
-    set('line', count(sum('objects')) + ' objects of ' + kinds.length + ' kinds, from ' + status.address + configuration(status.configuration) + leader(status.leadership) + (silentMs < 20000 ? '' : ', nothing heard for ' + age(silentMs)));
+    set('line', count(sum('objects')) + ' objects of ' + kinds.length + ' kinds, from ' + status.address + configuration(status.configuration) + leader(status.leadership) + shared(status.shards) + (silentMs < 20000 ? '' : ', nothing heard for ' + age(silentMs)));
     set('age', oldest === null ? complete + ' of ' + kinds.length + ' kinds' : age(oldest), oldest === null ? 'warm' : oldest < 1000 ? 'good' : oldest < 60000 ? 'warm' : 'bad');
     if (oldest !== null) chart('age-chart', [Math.max(0, oldest - 1000)]);
     set('unsettled', count(sum('unsettled')));
@@ -159,7 +166,7 @@ export const STATUS_PAGE = `<!doctype html>
     const broken = status.broken.map((group) => group.groupVersion + ' cannot be discovered: ' + group.error);
     const storage = status.storage.open ? 'storage takes no writes for ' + age(Math.max(1000, status.storage.failingMs)) + ', changes wait: ' + status.storage.error : null;
     const pools = (status.pools ?? []).filter((pool) => pool.error !== null).map((pool) => 'netservice ' + pool.document + ' is not stored: ' + pool.error);
-    set('notes', [status.error, storage, ...broken, ...status.warnings, ...pools].filter(Boolean).join(String.fromCharCode(10)));
+    set('notes', [status.error, storage, status.shards?.waits, ...broken, ...status.warnings, ...pools].filter(Boolean).join(String.fromCharCode(10)));
     const body = document.createElement('tbody');
     for (const kind of kinds.sort((a, b) => (a.error === null) - (b.error === null) || b.objects - a.objects || (a.id < b.id ? -1 : 1))) {
       const row = body.insertRow();

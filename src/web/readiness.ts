@@ -1,4 +1,4 @@
-import { type AuditStatus, copyAge, isReady, type KindStatus, type MirrorStatus, type PoolStatus } from '../model/status.ts';
+import { type AuditStatus, copyAge, isReady, type KindStatus, type MirrorStatus, type PoolStatus, type ShardsStatus } from '../model/status.ts';
 
 /**
  * What /readyz answers: 200 when every kind that rules ask for is complete and durable (except what is parked), or when this process stands by and knows every
@@ -10,6 +10,7 @@ export function readiness(status: MirrorStatus, detail: 'short' | 'verbose'): { 
   if (detail === 'verbose') {
     for (const kind of [...status.kinds].sort((a, b) => (a.id < b.id ? -1 : 1))) lines.push(kindLine(kind));
     if (status.leadership !== undefined) lines.push(`[${status.leadership.holder === null ? '!' : '+'}] lease${leaderText(status)}`);
+    lines.push(...shardLines(status.shards));
     for (const { id, why } of status.left) lines.push(`[-] ${id}: not mirrored, ${why}`);
     for (const { groupVersion, error } of status.broken) lines.push(`[!] ${groupVersion}: cannot be discovered, ${error}`);
     lines.push(...configurationLines(status));
@@ -26,11 +27,37 @@ export function readiness(status: MirrorStatus, detail: 'short' | 'verbose'): { 
   return { code: ready ? 200 : 503, text: `${lines.join('\n')}\n` };
 }
 
-/** `: kf-2_8f1e leads`; '' where nobody elects. */
-export function leaderText({ leadership }: MirrorStatus): string {
+/** `: kf-2_8f1e leads`, `: this process writes no shard of 4`; '' where nobody elects. */
+export function leaderText({ leadership, shards }: MirrorStatus): string {
+  if (shards !== undefined) return `: this process writes ${shardsText(shards)}`;
   if (leadership === undefined) return '';
   if (leadership.role === 'leader') return `: this process leads, epoch ${leadership.epoch ?? 'not known'}`;
   return leadership.holder === null ? ': nobody leads' : `: ${leadership.holder} leads`;
+}
+
+/** `shards 0, 2 of 4`, `no shard of 4`. */
+export function shardsText({ own, count }: ShardsStatus): string {
+  if (own.length === 0) return `no shard of ${count}`;
+  return `${own.length === 1 ? 'shard' : 'shards'} ${own.map(({ index }) => index).join(', ')} of ${count}`;
+}
+
+const SPLIT = { server: ', split by the API server', us: ', split here', unknown: '' } as const;
+
+function shardLines(shards: ShardsStatus | undefined): string[] {
+  if (shards === undefined) return [];
+  const { count, members, holders, own, waits } = shards;
+  const mine = new Map(own.map((shard) => [shard.index, shard]));
+  const lines = holders.map((holder, index) => {
+    const shard = mine.get(index);
+    if (shard !== undefined)
+      return `[+] shard ${index} of ${count}: this process writes it, epoch ${shard.epoch}, ${shard.phase}${SPLIT[shard.splitBy ?? 'unknown']}`;
+    return holder === null ? `[!] shard ${index} of ${count}: nobody writes it` : `[+] shard ${index} of ${count}: ${holder} has it`;
+  });
+  return [
+    `[${members === 0 ? ' ' : '+'}] shards: shared by ${members} ${members === 1 ? 'replica' : 'replicas'}`,
+    ...lines,
+    ...(waits === null ? [] : [`[!] shards: ${waits}`]),
+  ];
 }
 
 function kindLine(kind: KindStatus): string {

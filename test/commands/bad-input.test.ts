@@ -53,6 +53,8 @@ describe('the command line', () => {
     ],
     ['a kubeconfig that is no YAML', ['run', '--kubeconfig', 'broken'], /broken is not valid YAML near character \d+/],
     ['a configuration that is not there', ['run', '--config', '/no/such/file'], /Cannot read the configuration \/no\/such\/file: there is no such file/],
+    ['one copy of several shards', ['run', '--once', '--config', 'shards.yaml'], /--once makes a copy of everything by itself, and shards is 2: leave it at 1/],
+    ['shards that nobody elects a writer of', ['run', '--config', 'unelected.yaml'], /leaderElection\.enabled must be true with shards: 2/],
     ['a directory for a configuration', ['config', 'check', '.'], /it is a directory/],
   ])('%s', async (_, args, message) => {
     const text = await refusal(args);
@@ -68,6 +70,8 @@ describe('the command line', () => {
       contexts: [{ name: 'here', context: { cluster: 'here', user: 'here' } }],
     };
     writeFileSync(dir.file('kubeconfig'), JSON.stringify(kubeconfig));
+    writeFileSync(dir.file('shards.yaml'), 'shards: 2\nleaderElection: { enabled: true }\n');
+    writeFileSync(dir.file('unelected.yaml'), 'shards: 2\n');
     writeFileSync(dir.file('broken'), 'users: [{ token: geheim\n  "');
   });
 });

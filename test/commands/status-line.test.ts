@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { statusLine } from '../../src/commands/status-line.ts';
+import type { OwnShard, ShardsStatus } from '../../src/model/status.ts';
 import { kindIn, statusOf } from '../web/statuses.ts';
 
 test('one line says how old the copy is, what it holds and what waits', () => {
@@ -18,4 +19,11 @@ test('silence of the API server is told before it makes the copy old, and then d
 test('before the first sync is durable no age is claimed', () => {
   const kinds = [kindIn(), kindIn({ id: 'nodes', complete: false, state: 'listing', unsettled: 9, silentMs: null })];
   expect(statusLine(statusOf(kinds, { phase: 'syncing' }), 100)).toBe('syncing 1/2 kinds · 10 objects · 100/s · 9 to write');
+});
+
+test('one that shares shards says which are its', () => {
+  const own = [0, 2].map((index): OwnShard => ({ index, epoch: 1, since: 0, phase: 'live', splitBy: 'us' }));
+  const shards: ShardsStatus = { count: 4, identity: 'me', members: 2, holders: ['me', 'other', 'me', 'other'], own, given: [], waits: null };
+  expect(statusLine(statusOf([kindIn()], { shards }), 0)).toBe('shards 0, 2 of 4 · the copy is current · 1 kind · 5 objects · 0 changes/s');
+  expect(statusLine(statusOf([], { phase: 'standby', shards: { ...shards, own: [] } }), 0)).toMatch(/^standby: this process writes no shard of 4 · /);
 });

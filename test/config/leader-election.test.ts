@@ -25,3 +25,19 @@ test.each(['Copy', '-a', 'a_b', 'a b', ''])('the name %j is refused: it names an
 test('a change of it needs a restart, and says so', () => {
   expect(diffConfig(load(''), load('leaderElection: { enabled: true }'))).toMatchObject({ live: [], restart: ['leaderElection.enabled'] });
 });
+
+test('shards need the election, which a replica that is alone wins for all of them', () => {
+  expect(load('shards: 4\nleaderElection: { enabled: true }').shards).toBe(4);
+  expect(() => load('shards: 4')).toThrow(/leaderElection\.enabled must be true with shards: 4, found false\. .*Or leave shards at 1/);
+  expect(diffConfig(load('leaderElection: { enabled: true }'), load('shards: 4\nleaderElection: { enabled: true }'))).toMatchObject({
+    live: [],
+    restart: ['shards'],
+  });
+});
+
+test('with shards the name is short enough for a label', () => {
+  const named = (name: string, shards: number) => load(`shards: ${shards}\nleaderElection: { enabled: true, name: ${name} }`);
+  expect(named('a'.repeat(63), 2).leaderElection.name).toHaveLength(63);
+  expect(named('a'.repeat(64), 1).leaderElection.name).toHaveLength(64);
+  expect(() => named('a'.repeat(64), 2)).toThrow(/leaderElection\.name must be at most 63 characters long with shards: 2/);
+});

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { loadConfig } from '../../src/config/load.ts';
-import { roleFor } from '../../src/config/rbac.ts';
+import { podRoleFor, roleFor } from '../../src/config/rbac.ts';
 import { compileRules } from '../../src/config/rules.ts';
 import type { Kind } from '../../src/model/kind.ts';
 import { CLUSTER, kindOf } from './kinds.ts';
@@ -98,6 +98,25 @@ test('who lets tokens of the cluster in may ask whose they are and what they may
       expect(JSON.stringify(rulesOf(false))).not.toContain('create');
     }
   }
+});
+
+test('in the namespace of the pod one lease needs its name only, and shards every lease, which have names that nobody knows before', () => {
+  const rulesOf = (text: string): Role['rules'] => {
+    const { leaderElection, shards } = loadConfig({ text, file: 'x' });
+    return (parseAllDocuments(podRoleFor(leaderElection, { name: 'x', shards }))[0]?.toJS() as Role | undefined)?.rules ?? [];
+  };
+  const events = { apiGroups: [''], resources: ['events'], verbs: ['create'] };
+  const leases = { apiGroups: ['coordination.k8s.io'], resources: ['leases'] };
+  expect(rulesOf('')).toEqual([events]);
+  expect(rulesOf('leaderElection: { enabled: true, name: copy }')).toEqual([
+    events,
+    { ...leases, verbs: ['create'] },
+    { ...leases, resourceNames: ['copy'], verbs: ['get', 'update', 'watch'] },
+  ]);
+  expect(rulesOf('shards: 2\nleaderElection: { enabled: true, name: copy }')).toEqual([
+    events,
+    { ...leases, verbs: ['create', 'get', 'list', 'watch', 'update', 'delete'] },
+  ]);
 });
 
 describe('the least role, without a cluster', () => {

@@ -4,7 +4,7 @@ import { loadConfig } from '../../src/config/load.ts';
 import { silentLogger } from '../../src/kit/log.ts';
 import { seededRandom } from '../../src/kit/random.ts';
 import { Leadership } from '../../src/mirror/leadership.ts';
-import { showLeadership } from '../../src/mirror/leadership-metrics.ts';
+import { type LeaseShown, leaseOf, showLeadership } from '../../src/mirror/leadership-metrics.ts';
 import type { ComputedMetric } from '../../src/mirror/metrics.ts';
 import { ApiError, EpochError, LeadershipLostError, StorageError } from '../../src/model/errors.ts';
 import { createMemoryStorage, MemoryShelf } from '../../src/storage/memory/memory-storage.ts';
@@ -177,18 +177,27 @@ describe('leadership', () => {
 });
 
 test('metrics tell who leads, also where nobody elects', () => {
-  const shown = (leadership: Parameters<typeof showLeadership>[1]): Record<string, number> => {
+  const shown = (...leases: readonly LeaseShown[]): Record<string, number> => {
     const samples: Record<string, number> = {};
     const computed = ({ read }: ComputedMetric): void => {
       for (const { metricName, labels, value } of read()) samples[`${metricName} ${Object.values(labels).join()}`] = value;
     };
-    showLeadership({ computed }, leadership);
+    showLeadership({ computed }, () => leases);
     return samples;
   };
-  expect(shown(null)).toEqual({ 'kubefold_leader 0': 1 });
-  expect(shown({ isLeading: false, slowPaths: 3, name: 'copy' })).toEqual({
+  expect(shown(leaseOf(null))).toEqual({ 'kubefold_leader 0': 1 });
+  expect(shown(leaseOf({ isLeading: false, slowPaths: 3, name: 'copy' }))).toEqual({
     'kubefold_leader 0': 0,
     'leader_election_master_status copy': 0,
     'leader_election_slowpath_total copy': 3,
+  });
+  const shard = (index: number, isLeading: boolean): LeaseShown => ({ name: `copy-shard-${index}`, shard: index, isLeading, slowPaths: index });
+  expect(shown(shard(0, false), shard(1, true))).toEqual({
+    'kubefold_leader 0': 0,
+    'kubefold_leader 1': 1,
+    'leader_election_master_status copy-shard-0': 0,
+    'leader_election_master_status copy-shard-1': 1,
+    'leader_election_slowpath_total copy-shard-0': 0,
+    'leader_election_slowpath_total copy-shard-1': 1,
   });
 });

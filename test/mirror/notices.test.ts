@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Notices } from '../../src/mirror/notices.ts';
-import type { ConfigurationStatus, MirrorStatus } from '../../src/model/status.ts';
+import type { ConfigurationStatus, MirrorStatus, OwnShard, ShardsStatus } from '../../src/model/status.ts';
 import { objectKey } from '../../src/model/key.ts';
 import { kindIn, statusOf } from '../web/statuses.ts';
 
@@ -74,6 +74,21 @@ test('the pod that begins to write says so, with its epoch', () => {
   expect(notices.next(led(null))).toEqual([]);
   expect(notices.next(led(4))).toEqual([{ type: 'Normal', reason: 'Leading', message: 'this pod writes the copy, with epoch 4' }]);
   expect(notices.next(led(4))).toEqual([]);
+});
+
+test('the pod that takes a shard says so, and why it gives one back, each once', () => {
+  const notices = new Notices();
+  const own = (index: number): OwnShard => ({ index, epoch: 7, since: 5, phase: 'live', splitBy: null });
+  const shared = (over: Partial<ShardsStatus>): MirrorStatus =>
+    statusOf([], { shards: { count: 4, identity: 'me', members: 1, holders: [], own: [own(0), own(2)], given: [], waits: null, ...over } });
+  expect(notices.next(shared({ own: [] }))).toEqual([]);
+  expect(notices.next(shared({})).map(({ message }) => message)).toEqual([
+    'this pod writes shard 0 of 4, with epoch 7',
+    'this pod writes shard 2 of 4, with epoch 7',
+  ]);
+  const gave = shared({ own: [own(0)], given: [{ index: 2, at: 9, why: 'another one came' }] });
+  expect(notices.next(gave)).toEqual([{ type: 'Normal', reason: 'ShardGivenBack', message: 'this pod gives shard 2 of 4 back: another one came' }]);
+  expect(notices.next(gave)).toEqual([]);
 });
 
 test('a message is never longer than the API server takes', () => {

@@ -1,5 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { systemClock } from '../../src/kit/clock.ts';
+import { StorageError } from '../../src/model/errors.ts';
+import { createSqliteStorage } from '../../src/storage/sqlite/sqlite-storage.ts';
+import type { Storage } from '../../src/storage/storage.ts';
 import { spawn } from '../support/spawn.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { outcomes, put } from './build.ts';
@@ -47,4 +51,26 @@ test('a thread that is started again is the same writer, of the same epoch', asy
   expect(await outcomes(again, [put('a/x', '1')])).toEqual(['written']);
   await again.close();
   await expect(openSqlite(path, { epoch: 7, holder: 'b' })).rejects.toThrow(/epoch 7, a, since/);
+});
+
+test('writers of several shards that begin at once on a file that is not there yet all open it', async () => {
+  using dir = tempDir('sqlite');
+  const begin = async (path: string, index: number): Promise<Storage> => {
+    const storage = createSqliteStorage({ path, cluster: 'prod', clock: systemClock });
+    for (;;) {
+      try {
+        await storage.open({ epoch: 0, holder: 'me', shard: { index, count: 4 } });
+        return storage;
+      } catch (cause) {
+        // Their short locks may keep each other waiting; whoever opens it tries again.
+        if (!(cause instanceof StorageError && cause.retryable)) throw cause;
+      }
+    }
+  };
+  for (let round = 0; round < 3; round++) {
+    const path = dir.file(`${round}.db`);
+    const all = await Promise.all([0, 1, 2, 3].map((index) => begin(path, index)));
+    expect(rowsOf(path, 'SELECT shard, epoch, holder FROM writers ORDER BY shard')).toEqual([0, 1, 2, 3].map((shard) => ({ shard, epoch: 0, holder: 'me' })));
+    for (const storage of all) await storage.close();
+  }
 });

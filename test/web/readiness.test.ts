@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type AuditStatus, copyAge, type PoolStatus } from '../../src/model/status.ts';
+import { type AuditStatus, copyAge, type MirrorStatus, type PoolStatus, type ShardsStatus } from '../../src/model/status.ts';
 import { readiness } from '../../src/web/readiness.ts';
 import { kindIn, statusOf } from './statuses.ts';
 
@@ -88,5 +88,32 @@ describe('/readyz?verbose tells of the audit', () => {
       '[!] audit: 1000 compared, 3 differed and were mended, 2 left to the next round because they were in flight, in 300 s until 2026-01-01T00:00:00.000Z',
       '[!] audit: secrets was not compared: refused',
     ]);
+  });
+});
+
+describe('/readyz tells of the shards', () => {
+  const shards: ShardsStatus = {
+    ...{ count: 3, identity: 'me', members: 2, holders: ['me', 'other', null], given: [], waits: null },
+    own: [{ index: 0, epoch: 7, since: 5, phase: 'live', splitBy: 'server' }],
+  };
+  const text = (over: Partial<ShardsStatus>, phase: MirrorStatus['phase'] = 'live'): string =>
+    readiness(statusOf([], { phase, shards: { ...shards, ...over } }), 'verbose').text;
+
+  test('who has which, which nobody has, and how many share them', () => {
+    const lines = text({}).split('\n');
+    expect(lines).toContain('[+] shards: shared by 2 replicas');
+    expect(lines).toContain('[+] shard 0 of 3: this process writes it, epoch 7, live, split by the API server');
+    expect(lines).toContain('[+] shard 1 of 3: other has it');
+    expect(lines).toContain('[!] shard 2 of 3: nobody writes it');
+  });
+
+  test('why none is taken', () => {
+    expect(text({ waits: 'old holds a shard of another number of shards' })).toContain('[!] shards: old holds a shard of another number of shards\n');
+  });
+
+  test('one that owns none is a ready standby, and says so', () => {
+    const status = statusOf([], { phase: 'standby', shards: { ...shards, own: [] } });
+    expect(readiness(status, 'short')).toEqual({ code: 200, text: 'standby: this process writes no shard of 3\n' });
+    expect(copyAge(status)).toBeNull();
   });
 });
