@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Session } from 'node:inspector/promises';
 import { pipeline } from 'node:stream/promises';
 import { getHeapSnapshot } from 'node:v8';
 import { systemClock } from '../kit/clock.ts';
@@ -77,6 +76,7 @@ async function sendHeap(response: ServerResponse): Promise<void> {
 async function sendProfile(response: ServerResponse, seconds: number): Promise<void> {
   const gone = new AbortController();
   response.once('close', () => gone.abort());
+  const { Session } = await import('node:inspector/promises');
   const session = new Session();
   session.connect();
   try {
