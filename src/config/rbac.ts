@@ -1,4 +1,4 @@
-import { type Kind, type KindId, splitKindId } from '../model/kind.ts';
+import { type Kind, kindId, type KindId, splitKindId } from '../model/kind.ts';
 import { OFF_BY_DEFAULT } from './defaults.ts';
 import { isPattern } from './glob.ts';
 import type { KindPlan } from './plan.ts';
@@ -6,6 +6,20 @@ import { type CompiledRules, planKind } from './rules.ts';
 
 /** Verbs that mirroring needs, and no more. */
 const READ = ['get', 'list', 'watch'];
+
+/** What Kubernetes itself puts over a pod, and over that. */
+const POD_OWNERS: readonly KindId[] = [
+  'cronjobs.batch',
+  'daemonsets.apps',
+  'deployments.apps',
+  'jobs.batch',
+  'nodes',
+  'replicasets.apps',
+  'replicationcontrollers',
+  'statefulsets.apps',
+];
+/** An owner is read by its name, and many of a kind by a list. */
+const LOOK_UP = ['get', 'list'];
 
 /** One rule of a role: the resources of one group. */
 interface PolicyRule {
@@ -44,7 +58,7 @@ export function roleFor(kinds: readonly Kind[] | null, rules: CompiledRules, opt
     kinds === null
       ? [withoutCluster(rules, options)]
       : withCluster(
-          kinds.map((kind) => planKind(kind, rules)).filter(({ mirror }) => mirror),
+          kinds.map((kind) => planKind(kind, rules)),
           options,
         );
   return `${documents.join('---\n')}`;
@@ -75,20 +89,41 @@ export function podRoleFor(
   return role({ kind: 'Role', name: options.name, ...(namespace === null ? {} : { namespace }), header, rules, discovery: false });
 }
 
-function withCluster(plans: readonly KindPlan[], options: RoleOptions): readonly string[] {
+function withCluster(all: readonly KindPlan[], options: RoleOptions): readonly string[] {
   const { name } = options;
+  const discovered = all.map(({ kind }) => kind);
+  const plans = all.filter(({ mirror }) => mirror);
   const wide = plans.filter(({ scopes }) => scopes.includes(''));
   const narrow = plans.filter(({ scopes }) => !scopes.includes(''));
   const header = [
     'Exact for the kinds the cluster has now: print it again when kinds were added. A kind without permission is',
     'reported and waits; the others go on and nothing of it is deleted.',
   ];
-  const documents = [role({ kind: 'ClusterRole', name, header, rules: [...mirrorRules(wide), ...ownRules(wide), ...reviewRules(options)], discovery: true })];
+  const documents = [
+    role({
+      kind: 'ClusterRole',
+      name,
+      header,
+      rules: [...mirrorRules(wide), ...ownerRules(wide, ownersIn(discovered)), ...ownRules(wide), ...reviewRules(options)],
+      discovery: true,
+    }),
+  ];
   const namespaces = [...new Set(narrow.flatMap(({ scopes }) => scopes))].sort();
   for (const namespace of namespaces) {
     const inside = narrow.filter(({ scopes }) => scopes.includes(namespace));
     const bind = [`What is mirrored of namespace ${namespace}. Bind it there with a RoleBinding.`];
-    documents.push(role({ kind: 'Role', name, namespace, header: bind, rules: mirrorRules(inside), discovery: false }));
+    // Nothing without a namespace can be granted here: a chain that goes on above a node ends with it.
+    const owners = ownersIn(discovered.filter(({ namespaced }) => namespaced));
+    documents.push(
+      role({
+        kind: 'Role',
+        name,
+        namespace,
+        header: bind,
+        rules: [...mirrorRules(inside), ...ownerRules(inside, owners, [...wide, ...inside])],
+        discovery: false,
+      }),
+    );
   }
   return documents;
 }
@@ -111,25 +146,35 @@ function withoutCluster(rules: CompiledRules, options: RoleOptions): string {
     });
   }
   const header = ['Written without a cluster: the names of kinds are those of the configuration, not checked.'];
-  return role({ kind: 'ClusterRole', name, header, rules: [...mirrorRules(literal), ...ownRules(literal), ...reviewRules(options)], discovery: true });
+  return role({
+    kind: 'ClusterRole',
+    name,
+    header,
+    rules: [...mirrorRules(literal), ...ownerRules(literal, POD_OWNERS), ...ownRules(literal), ...reviewRules(options)],
+    discovery: true,
+  });
 }
 
 /** The ids that can be mirrored, when the configuration names them all; null when a wildcard or the default lets others in. */
-function literalKinds(rules: CompiledRules): readonly { readonly id: KindId }[] | null {
+function literalKinds(rules: CompiledRules): readonly Granted[] | null {
+  const granted = (id: KindId): Granted => {
+    const matching = rules.rules.find(({ patterns }) => patterns.some(({ text }) => text === id || text === '*'));
+    return { id, annotateWorkload: matching?.rule.annotateWorkload ?? (rules.annotatesPods && id === 'pods') };
+  };
   const off = new Set(
     rules.rules.filter(({ rule }) => !rule.mirror).flatMap(({ patterns }) => patterns.filter(({ literal }) => literal).map(({ text }) => text)),
   );
   if (rules.only !== null) {
     const names = rules.only.map(({ text }) => text);
     if (names.some((text) => !isId(text))) return null;
-    return names.filter((id) => !off.has(id)).map((id) => ({ id }));
+    return names.filter((id) => !off.has(id)).map(granted);
   }
   const ids = new Set<KindId>();
   for (const { rule, patterns } of rules.rules) {
     if (!rule.mirror && patterns.some(({ text }) => text === '*')) {
       const later = rules.rules.filter((other) => other.rule.mirror).flatMap((other) => other.patterns.map(({ text }) => text));
       for (const id of later) if (OFF_BY_DEFAULT[id] !== undefined && !off.has(id)) ids.add(id);
-      return [...ids].map((id) => ({ id }));
+      return [...ids].map(granted);
     }
     if (!rule.mirror) continue;
     for (const { text } of patterns) {
@@ -145,15 +190,42 @@ function isId(text: string): boolean {
   return !isPattern(text) && text === text.toLowerCase() && !text.includes('/');
 }
 
-function mirrorRules(plans: readonly { readonly id: KindId }[]): readonly PolicyRule[] {
-  const groups = Map.groupBy(plans, ({ id }) => splitKindId(id).group);
+/** A kind that is mirrored, as far as rights go. */
+interface Granted {
+  readonly id: KindId;
+  readonly annotateWorkload: boolean;
+}
+
+function mirrorRules(plans: readonly Granted[]): readonly PolicyRule[] {
+  return byGroup(
+    plans.map(({ id }) => id),
+    { what: 'Mirrored', verbs: READ },
+  );
+}
+
+/** What stands over objects that get their top workload, unless it is read anyway. Owners of other kinds are left out: their names are not known here. */
+function ownerRules(plans: readonly Granted[], owners: readonly KindId[], readAnyway: readonly Granted[] = plans): readonly PolicyRule[] {
+  if (!plans.some(({ annotateWorkload }) => annotateWorkload)) return [];
+  return byGroup(
+    owners.filter((id) => !readAnyway.some((plan) => plan.id === id)),
+    { what: 'Owners, looked up for annotateWorkload (add custom ones that own pods)', verbs: LOOK_UP },
+  );
+}
+
+function ownersIn(kinds: readonly Kind[]): readonly KindId[] {
+  const ids = new Set(kinds.map(kindId));
+  return POD_OWNERS.filter((id) => ids.has(id));
+}
+
+function byGroup(ids: readonly KindId[], { what, verbs }: { readonly what: string; readonly verbs: readonly string[] }): readonly PolicyRule[] {
+  const groups = Map.groupBy(ids, (id) => splitKindId(id).group);
   return [...groups]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([group, members]) => ({
-      comment: group === '' ? 'Mirrored: the core group.' : `Mirrored: ${group}.`,
+      comment: group === '' ? `${what}: the core group.` : `${what}: ${group}.`,
       group,
-      resources: members.map(({ id }) => splitKindId(id).resource).sort(),
-      verbs: READ,
+      resources: members.map((id) => splitKindId(id).resource).sort(),
+      verbs,
     }));
 }
 

@@ -17,7 +17,7 @@ const sample = (name: string): string => readFileSync(new URL(name, SAMPLES), 'u
 
 describe('the samples', () => {
   test('there is one for each use', () => {
-    expect(samples).toEqual(['big-cluster.yaml', 'laptop.yaml', 'namespaces.yaml', 'operator.yaml', 'selective.yaml', 'shards.yaml']);
+    expect(samples).toEqual(['bcs-storage.yaml', 'big-cluster.yaml', 'laptop.yaml', 'namespaces.yaml', 'operator.yaml', 'selective.yaml', 'shards.yaml']);
   });
 
   for (const name of samples) {

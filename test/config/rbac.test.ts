@@ -84,6 +84,46 @@ describe('the least role, with a cluster', () => {
   });
 });
 
+describe('the least role for pods that name their top workload', () => {
+  const kinds = [...CLUSTER, kindOf('apps/v1 replicasets ReplicaSet rs'), kindOf('batch/v1 jobs Job')];
+  const LOOK_UP = ['get', 'list'];
+  const lookUps = (text: string, known: readonly Kind[] | null = kinds): readonly (readonly string[])[] =>
+    roles(known, text).map(({ rules }) => rules.filter(({ verbs }) => verbs.join() === LOOK_UP.join()).flatMap(({ resources = [] }) => resources));
+
+  test('lets owners be looked up whose kinds the cluster has and the rules leave out', () => {
+    expect(roles(kinds, 'resources: [{ kinds: [pods], annotateWorkload: true }, { kinds: ["*"], mirror: false }]')[0]?.rules).toEqual([
+      { apiGroups: [''], resources: ['pods'], verbs: READ },
+      { apiGroups: [''], resources: ['nodes'], verbs: LOOK_UP },
+      { apiGroups: ['apps'], resources: ['deployments', 'replicasets'], verbs: LOOK_UP },
+      { apiGroups: ['batch'], resources: ['jobs'], verbs: LOOK_UP },
+      IDENTITY,
+      CRDS,
+      APISERVICES,
+      DISCOVERY,
+    ]);
+  });
+
+  test('gives nothing for what is mirrored, nor to rules that do not ask', () => {
+    expect(lookUps('resources: [{ kinds: [pods], annotateWorkload: true }]')).toEqual([[]]);
+    expect(lookUps('resources: [{ kinds: [pods] }, { kinds: ["*"], mirror: false }]')).toEqual([[]]);
+    expect(lookUps('resources: [{ kinds: [pods], annotateWorkload: true }, { kinds: [rs, nodes] }, { kinds: ["*"], mirror: false }]')).toEqual([
+      ['deployments', 'jobs'],
+    ]);
+  });
+
+  test('asks in each namespace that is mirrored by itself, and for nothing there that has none', () => {
+    const rules = 'resources: [{ kinds: [pods], annotateWorkload: true }, { kinds: [jobs.batch] }, { kinds: ["*"], mirror: false }]';
+    expect(lookUps(`namespaces: [team-a]\n${rules}`)).toEqual([[], ['deployments', 'replicasets']]);
+  });
+
+  test('without a cluster names what Kubernetes itself puts over pods; in the storage of bcs-k8s-watch for pods without being asked', () => {
+    const all = ['nodes', 'replicationcontrollers', 'daemonsets', 'deployments', 'replicasets', 'statefulsets', 'cronjobs', 'jobs'];
+    expect(lookUps('resources: [{ kinds: [pods], annotateWorkload: true }, { kinds: ["*"], mirror: false }]', null)).toEqual([all]);
+    expect(lookUps('kinds: [pods]\nstorage: { url: "bcs+http://storage-1:50024" }', null)).toEqual([all]);
+    expect(lookUps('kinds: [pods]', null)).toEqual([[]]);
+  });
+});
+
 test('who lets tokens of the cluster in may ask whose they are and what they may, and nobody else may', () => {
   const reviews = [
     { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
