@@ -17,6 +17,8 @@ export interface KubefoldOptions {
   /** The database file. */
   readonly file: string;
   readonly withinMs?: number;
+  /** More of its configuration, in YAML. */
+  readonly config?: string;
 }
 
 /**
@@ -35,10 +37,10 @@ export class KubefoldProcess {
     this.#withinMs = withinMs;
   }
 
-  static async start(context: BenchContext, { kubeconfig, file, withinMs = 600_000 }: KubefoldOptions): Promise<KubefoldProcess> {
+  static async start(context: BenchContext, { kubeconfig, file, withinMs = 600_000, config: more = '' }: KubefoldOptions): Promise<KubefoldProcess> {
     const listen = `127.0.0.1:${await freePort()}`;
-    const config = join(context.folder, 'no-audit.yaml');
-    writeFileSync(config, 'audit:\n  everySeconds: null\n');
+    const config = join(context.folder, more === '' ? 'no-audit.yaml' : 'more.yaml');
+    writeFileSync(config, `audit:\n  everySeconds: null\n${more}`);
     const args = ['run', '--kubeconfig', kubeconfig, '--storage', `sqlite:${file}`, '--cluster-name', CLUSTER_NAME, '--listen', listen];
     const child = Child.node(context.program('main'), [...args, '--config', config, '--log-level', 'warn', '--log-format', 'json'], { withinMs });
     return new KubefoldProcess(child, `http://${listen}`, withinMs);
@@ -64,6 +66,14 @@ export class KubefoldProcess {
       await systemClock.sleep(LOOK_EVERY_MS);
     }
     throw new Error(`kubefold was not ready within ${this.#withinMs} ms`);
+  }
+
+  /** What it does when several elect the one that writes; null while it does not say. */
+  async role(): Promise<'leader' | 'standby' | null> {
+    return await request(`${this.#url}/status.json`).then(
+      async ({ body }) => ((await body.json()) as { readonly leadership?: { readonly role: 'leader' | 'standby' } | null }).leadership?.role ?? null,
+      () => null,
+    );
   }
 
   /** Sums a counter of /metrics over the kinds, by the value of one label; values that are 0 are left out. */

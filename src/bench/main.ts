@@ -33,6 +33,10 @@ const BENCHES: Readonly<Record<string, { readonly summary: string; readonly load
     summary: 'the same service: two shards with 128 connections each against one',
     load: async () => (await import('./shards.ts')).shards,
   },
+  takeover: {
+    summary: '100,000 stored objects, light churn: the leader is killed; how soon the standby leads and is exact, and what it costs',
+    load: async () => (await import('./takeover.ts')).takeover,
+  },
   audit: {
     summary: 'the continuous audit of 100,000 pods: its CPU, its requests, and what it says of an hour of changes',
     load: async () => (await import('./audit.ts')).audit,
@@ -72,7 +76,7 @@ ${rows.join('\n')}
   --rounds N    how often the contestants take turns; the median counts. Default 3.
   --pods N      instead of the number of pods that the question names
   --events N    the same for the events of ingest
-  --quick       restart, outage, audit, bcs, shards and queue: so small and short that figures say nothing, only that it works
+  --quick       restart, outage, audit, bcs, shards, takeover and queue: so small and short that figures say nothing, only that it works
   --only LOAD   outage: the cases of one load alone, churn or sweep
   --json FILE   writes the report as JSON, too
   --peers DIR   the folder of gomirror and goload, the client-go mirror and the load generator. Default: KUBEFOLD_PEERS.

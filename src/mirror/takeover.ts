@@ -66,18 +66,21 @@ export class Standby {
     const { kind, cache, parked, held, storage, clock } = this.#parts;
     const records = new Map((await storage.scopes()).filter((record) => record.kind === kind).map((record) => [record.scope, record]));
     const watermarks = new Map<Scope, Revision>();
+    /** The number of the last list of each scope. */
+    const lists = new Map<Scope, number>();
     for (const state of cache.scopes) {
       const watermark = this.#watermarkOf(state, records.get(state.scope));
       if (watermark === null) return null;
       watermarks.set(state.scope, watermark);
+      lists.set(state.scope, state.mark);
     }
     let hasGoneBack = false;
     for await (const rows of storage.index(kind, '')) {
       for (const row of rows) if (!cache.standby.meet(row)) hasGoneBack = true;
     }
     const refused = (await storage.parked()).filter((row) => row.kind === kind);
-    // From here on in one go: a list that has begun meanwhile would be taken for what was delivered.
-    if (!cache.scopes.every((state) => this.#isCurrent(state))) return null;
+    // From here on in one go. A list that has begun meanwhile would be taken for what was delivered, and one that has also ended took rows for objects that it lacked.
+    if (!cache.scopes.every((state) => this.#isCurrent(state) && lists.get(state.scope) === state.mark)) return null;
     for (const row of refused) {
       cache.standby.meetParked(row);
       parked.load(row);
@@ -94,10 +97,10 @@ export class Standby {
     return 'from' in beginning ? beginning.from : null;
   }
 
-  /** All of the scope is in the cache, and no list is under way. */
+  /** All of the scope is in the cache, and no list is under way; what was delivered before one of another history is not complete. */
   #isCurrent(state: ScopeState): boolean {
     const isListing = this.#parts.status.get(state.scope)?.at !== 'watching';
-    return state.complete && !state.isDoubtful && !state.regressed && state.progress !== null && !isListing;
+    return state.complete && !state.isDoubtful && !isListing;
   }
 }
 

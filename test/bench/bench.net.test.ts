@@ -113,6 +113,15 @@ test('a small storage service at 87 ms is measured: connections within the bound
   expect([value('PUT of a restart'), value('writes of an older revision')]).toEqual([0, 0]);
 });
 
+test('a small takeover is measured: the standby leads within its bar, and the copy is exact', { timeout: 180_000 }, async () => {
+  using dir = tempDir('bench');
+  const { code, stderr } = await bench('takeover', '--quick', '--pods', '500', '--json', dir.file('report.json'));
+  expect(code, stderr).toBeLessThan(2);
+  const { answers } = JSON.parse(readFileSync(dir.file('report.json'), 'utf8')) as { answers: { name: string; value: number }[] };
+  expect(answers[0]?.value).toBeGreaterThan(0);
+  expect(answers.find(({ name }) => name.startsWith('differences'))?.value).toBe(0);
+});
+
 test('two shards over a small storage service write every object once, and are held against one', { timeout: 180_000 }, async () => {
   using dir = tempDir('bench');
   const { code, stderr } = await bench('shards', '--quick', '--rounds', '1', '--json', dir.file('report.json'));
