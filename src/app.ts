@@ -16,7 +16,7 @@ import { Semaphore } from './kit/semaphore.ts';
 import { BottleneckLimit } from './limit/bottleneck-limit.ts';
 import { limitedStorage } from './limit/limited-storage.ts';
 import type { Control } from './model/control.ts';
-import { UsageError } from './model/errors.ts';
+import { messageOf, UsageError } from './model/errors.ts';
 import type { MirrorStatus, PoolStatus } from './model/status.ts';
 import { VERSION } from './model/version.ts';
 import { BcsRequests, showBcsNames } from './mirror/bcs-metrics.ts';
@@ -119,8 +119,12 @@ export async function createApp(options: AppOptions): Promise<App> {
         explain: (error) => describeConnectError(error, cluster.address),
       }),
     beside: async (signal) => {
-      // What ran once has closed what it wrote to.
-      if (pools?.hasRun === true) pools = await poolsOf(clusterName, config, requests, options);
+      try {
+        // What ran once has closed what it wrote to.
+        if (pools?.hasRun === true) pools = await poolsOf(clusterName, config, requests, options);
+      } catch (cause) {
+        return log.error('the pools of the NetService are not copied: this process cannot begin with them again', { error: messageOf(cause) });
+      }
       await pools?.run(signal);
     },
   };
