@@ -20,6 +20,6 @@ describe('the simulation catches the mirror in which', { timeout: 180_000 }, () 
   });
 });
 
-test('no mutant is caught by seeds that fail anyway', { timeout: 180_000 }, async () => {
+test('no mutant is caught by seeds that fail anyway', { timeout: 600_000 }, async () => {
   expect(await run(MOST_SEEDS, null)).toBe('');
 });

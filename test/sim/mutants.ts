@@ -14,7 +14,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'storage/memory/memory-storage.ts',
     find: 'if (order < 0) return STALE;',
     replace: '',
-    seeds: 20,
+    seeds: 60,
   },
   {
     name: 'a tombstone is forgotten',
@@ -140,7 +140,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'mirror/resume.ts',
     find: 'record.rules !== origin.rules',
     replace: 'false',
-    seeds: 100,
+    seeds: 300,
   },
   {
     name: 'a parked key is forgotten by a restart',
@@ -161,7 +161,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'mirror/held.ts',
     find: 'if (pass.token !== token || this.count !== count) {',
     replace: 'if (false) {',
-    seeds: 100,
+    seeds: 250,
   },
   {
     name: 'the first empty list is believed',
@@ -169,12 +169,5 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'isDoubted = listed === 0 && state.objects > 0 && !isDoubtful && !isDoubted;',
     replace: 'isDoubted = false;',
     seeds: 100,
-  },
-  {
-    name: 'a put that storage refuses as old is not looked at again',
-    file: 'mirror/second-look.ts',
-    find: 'if (cache.doubt(refused.key, clock.now())) queue.add(refused.key, BACKGROUND);',
-    replace: '',
-    seeds: 450,
   },
 ];
