@@ -33,33 +33,34 @@ class ShardView {
   readonly storage: Storage;
   readonly #inner: Storage;
   readonly #shard: Shard;
-  #claiming: Promise<void> | null = null;
+  /** Records of another number of shards have been looked for. */
+  #isClaimed = false;
+  #clearing: Promise<void> | null = null;
 
   constructor(inner: Storage, shard: Shard) {
     this.#inner = inner;
     this.#shard = shard;
+    const whole = { ...aroundStorage(inner, (writes, scopes) => inner.write(writes, scopes)), scopes: () => this.#scopes() };
     const recorded = (record: ScopeRecord): ScopeRecord => ({ ...record, scope: recordedScope(record.scope, shard) });
-    this.storage = {
-      ...aroundStorage(inner, (writes, scopes, withdrawn) => inner.write(writes, shard.count === 1 ? scopes : scopes.map(recorded), withdrawn)),
+    const own: Partial<Storage> = {
+      write: (writes, scopes) => inner.write(writes, scopes.map(recorded)),
       index: (kind, scope) => this.#index(kind, scope),
       kinds: () => this.#kinds(),
-      scopes: () => this.#scopes(),
       parked: async () => (await inner.parked()).filter(({ uid }) => isInShard(uid, shard)),
     };
+    this.storage = shard.count === 1 ? whole : { ...whole, ...own };
   }
 
   async *#index(kind: KindId, scope: Scope): AsyncGenerator<readonly IndexRow[], void, undefined> {
     for await (const rows of this.#inner.index(kind, scope)) {
-      const own = this.#shard.count === 1 ? rows : rows.filter(({ uid }) => isInShard(uid, this.#shard));
+      const own = rows.filter(({ uid }) => isInShard(uid, this.#shard));
       if (own.length > 0) yield own;
     }
   }
 
   /** Kinds of which this shard has a record, a parked key or a row. The others' rows of a kind that nobody wants any more are theirs to remove. */
   async #kinds(): Promise<readonly KindId[]> {
-    await this.#dropStrays();
     const kinds = await this.#inner.kinds();
-    if (this.#shard.count === 1) return kinds;
     const own = new Set([...(await this.storage.scopes()), ...(await this.storage.parked())].map(({ kind }) => kind));
     for (const kind of kinds) if (!own.has(kind) && (await this.#hasRows(kind))) own.add(kind);
     return kinds.filter((kind) => own.has(kind));
@@ -71,41 +72,35 @@ class ShardView {
   }
 
   async #scopes(): Promise<readonly ScopeRecord[]> {
-    await this.#claimed();
-    return (await this.#inner.scopes()).flatMap((record) => {
+    await this.#clearing;
+    let records = await this.#inner.scopes();
+    if (records.some((record) => this.#isForeign(record))) {
+      this.#clearing ??= this.#clear(records).finally(() => {
+        this.#clearing = null;
+      });
+      await this.#clearing;
+      records = await this.#inner.scopes();
+    }
+    this.#isClaimed = true;
+    return records.flatMap((record) => {
       const { scope, shard } = readRecordedScope(record.scope);
       return this.#isOwn(shard) ? [{ ...record, scope }] : [];
     });
   }
 
-  /** A process of another number of shards that was still there when this one began may have written its records again. */
-  async #dropStrays(): Promise<void> {
-    await this.#claimed();
-    const strays = (await this.#inner.scopes()).filter((record) => this.#isForeign(record));
-    if (strays.length > 0)
-      await this.#inner.write(
-        [],
-        strays.map((record) => ({ ...record, retired: true })),
-      );
-  }
-
-  /** Once, before anything that is on record is told. Throws when storage cannot be read, or did not take it; the next call tries again. */
-  async #claimed(): Promise<void> {
-    this.#claiming ??= this.#claim().catch((cause: unknown) => {
-      this.#claiming = null;
-      throw cause;
-    });
-    await this.#claiming;
-  }
-
-  async #claim(): Promise<void> {
-    const records = await this.#inner.scopes();
+  /** Throws when storage cannot be read, or did not take it; the next call tries again. */
+  async #clear(records: readonly ScopeRecord[]): Promise<void> {
     const foreign = records.filter((record) => this.#isForeign(record));
-    if (foreign.length === 0) return;
+    const retired = foreign.map((record) => ({ ...record, retired: true }));
+    if (this.#isClaimed) {
+      // A process of another number of shards that was still there when this one began has written its records again.
+      await this.#inner.write([], retired);
+      return;
+    }
     const placeOf = ({ kind, scope }: ScopeRecord): string => `${kind} ${readRecordedScope(scope).scope}`;
     const places = new Set(foreign.map(placeOf));
     const begun = [...Map.groupBy(records, placeOf)].filter(([place]) => places.has(place)).flatMap(([, of]) => this.#begin(of));
-    await this.#inner.write([], [...begun, ...foreign.map((record) => ({ ...record, retired: true }))]);
+    await this.#inner.write([], [...begun, ...retired]);
     // Records have no outcome that would tell whether they were taken.
     const taken = new Map((await this.#inner.scopes()).map((record) => [`${record.kind} ${record.scope}`, record]));
     if (begun.some((record) => this.#isOwn(readRecordedScope(record.scope).shard) && taken.get(`${record.kind} ${record.scope}`)?.watermark !== null))

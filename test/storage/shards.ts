@@ -154,10 +154,11 @@ export function shards(engine: () => EngineUnderTest): void {
       two(async (first, second) => {
         await second.write([], [scope('5')]);
         const whole = await open(0, 1, { epoch: 9 });
+        expect(await whole.scopes()).toEqual([begun({ stored: null })]);
         if (first.cannot.epoch === undefined) await expect(second.write([put('a/y', '9', { uid: B })], [scope('9')])).rejects.toThrow(EpochError);
         // As one that was not heard of in time would have left it.
         await whole.write([], [scope('9', { scope: '#1-of-2' }), scope('9')]);
-        expect(await whole.kinds()).toEqual(['pods']);
+        expect(await whole.scopes()).toEqual([scope('9')]);
         expect((await engine().reader.scopes('prod')).map((record) => record.scope)).toEqual(['']);
         await whole.close();
       }));
