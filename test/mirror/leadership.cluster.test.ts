@@ -7,15 +7,13 @@ import { startControlPlane } from '../cluster/control-plane.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { applyCrd, crd } from './support/ground.ts';
 import { query } from './support/independent-comparison.ts';
+import { LeaderRounds } from './support/leader-rounds.ts';
 import { makeConfigMaps, PlaneChurn } from './support/plane-churn.ts';
 import { Replicas, statusOf } from './support/replicas.ts';
 
 /** As leadership.net.test.ts, on a real control plane: its Lease, its conflicts, its watch. Ten rounds of each, and what the API server says of the Lease. */
 
 const ROUNDS = Number(process.env['KUBEFOLD_ROUNDS'] ?? 10);
-const LEASE_MS = 3_000;
-/** The bar, beside the lease. */
-const BEYOND_MS = 3_000;
 const CONFIG = `
 leaderElection: { enabled: true, name: copy, namespace: default, leaseSeconds: 3, renewSeconds: 2, retrySeconds: 1 }
 audit: { everySeconds: null }
@@ -30,8 +28,7 @@ const dir = tempDir('leadership-cluster');
 let plane: ControlPlane;
 let churn: PlaneChurn;
 let replicas: Replicas;
-/** Frozen leaders that had something to write when they woke, and were refused by storage. */
-let refused = 0;
+let rounds: LeaderRounds;
 
 beforeAll(async () => {
   plane = await startControlPlane();
@@ -40,6 +37,11 @@ beforeAll(async () => {
   churn = new PlaneChurn(plane, random);
   writeFileSync(dir.file('kubefold.yaml'), CONFIG);
   replicas = new Replicas({ kubeconfig: plane.kubeconfigPath, database: dir.file('copy.db'), flags: ['--config', dir.file('kubefold.yaml')] });
+  const becomesExact = async (): Promise<void> => {
+    await churn.stop();
+    await replicas.leader.provesExact(plane);
+  };
+  rounds = new LeaderRounds({ replicas, churn: () => churn.start(), becomesExact, pause });
   await replicas.start();
 });
 
@@ -63,60 +65,22 @@ async function leaseOf(): Promise<LeaseSpec> {
   return (JSON.parse(text) as { readonly spec: LeaseSpec }).spec;
 }
 
-const rounds = Array.from({ length: ROUNDS }, (_, n) => n + 1);
+const each = Array.from({ length: ROUNDS }, (_, n) => n + 1);
 
 describe(`replicas on a real control plane, with KUBEFOLD_SEED=${seed}`, () => {
-  test.each(rounds)('round %i: killed in churn, the other goes on within the lease', async () => {
-    const before = await leaseOf();
-    churn.start();
-    await pause(800);
-    const since = systemClock.now();
-    await replicas.leader.kill();
-    await replicas.takenOver(since, LEASE_MS + BEYOND_MS);
-    const now = await statusOf(replicas.leader);
-    expect(await leaseOf()).toMatchObject({ holderIdentity: now.identity, leaseTransitions: before.leaseTransitions + 1, leaseDurationSeconds: 3 });
-    expect(now.epoch).toBe(before.leaseTransitions + 1);
-    await pause(500);
-    await churn.stop();
-    await replicas.leader.provesExact(plane);
-    await replicas.startStandby();
+  test.each(each)('round %i: killed in churn, the other goes on within the lease', async () => {
+    const { leaseTransitions } = await leaseOf();
+    const { now } = await rounds.killed();
+    expect(await leaseOf()).toMatchObject({ holderIdentity: now.identity, leaseTransitions: leaseTransitions + 1, leaseDurationSeconds: 3 });
+    expect(now.epoch).toBe(leaseTransitions + 1);
   });
 
-  test.each(rounds)('round %i: frozen for longer than its lease, it writes nothing when it wakes, and ends with 3', async () => {
-    churn.start();
-    await pause(800);
-    const frozen = await replicas.freezeLeader(LEASE_MS + BEYOND_MS);
-    await pause(500);
-    const { epoch } = await statusOf(replicas.leader);
-    const wokenAt = systemClock.wall();
-    frozen.child.signal('SIGCONT');
-    const exit = await frozen.child.exited;
-    expect(exit.code, exit.stderr.slice(-2_000)).toBe(3);
-    if (exit.stderr.includes('"msg":"storage refuses what this process writes"')) refused++;
-    await pause(500);
-    await churn.stop();
-    expect(replicas.lateRows(epoch ?? -1, wokenAt)).toBe(0);
-    await replicas.leader.provesExact(plane);
-    await replicas.startStandby();
+  test.each(each)('round %i: frozen for longer than its lease, it writes nothing when it wakes, and ends with 3', async () => {
+    await rounds.frozen();
   });
 
-  test.each(rounds)('round %i: stopped in order, it hands the lease over in less than 2 s', async () => {
-    const churnedSince = systemClock.wall();
-    churn.start();
-    await pause(800);
-    const { leader } = replicas;
-    const since = systemClock.now();
-    const stopped = leader.child.stop(30_000);
-    await replicas.takenOver(since, LEASE_MS);
-    expect((await stopped).code).toBe(0);
-    await pause(1_000);
-    const { epoch } = await statusOf(replicas.leader);
-    await churn.stop();
-    await replicas.leader.provesExact(plane);
-    const gapMs = replicas.gapBefore(epoch ?? -1, churnedSince);
-    replicas.gaps.push(gapMs);
-    expect(gapMs).toBeLessThan(2_000);
-    await replicas.startStandby();
+  test.each(each)('round %i: stopped in order, it hands the lease over in less than 2 s', async () => {
+    await rounds.stopped();
   });
 
   test('a Lease that was deleted under its leader is made again with its epoch; deleted while nobody leads, the next one is raised above what storage knows', async () => {
@@ -135,10 +99,7 @@ describe(`replicas on a real control plane, with KUBEFOLD_SEED=${seed}`, () => {
   });
 
   test('the takings over were as quick as they must be, and rows of every epoch are of leaders that followed each other', () => {
-    process.stderr.write(
-      `takeovers ${replicas.takeovers.map(Math.round).join(', ')} ms; gaps of rolling updates ${replicas.gaps.join(', ')} ms; refused by storage ${refused}, frozen inside a transaction ${replicas.insideTransactions}\n`,
-    );
-    expect(replicas.takeovers.length + replicas.insideTransactions).toBe(3 * ROUNDS);
+    rounds.wereQuick(ROUNDS);
     const [writer] = query<{ readonly n: number }>(dir.file('copy.db'), 'SELECT count(*) AS n FROM objects WHERE epoch > (SELECT max(epoch) FROM writers)');
     expect(writer?.n).toBe(0);
   });

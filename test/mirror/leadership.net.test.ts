@@ -8,6 +8,7 @@ import { messageOf } from '../../src/model/errors.ts';
 import { type TempDir, tempDir } from '../support/temp-dir.ts';
 import { Copy } from './copy.ts';
 import { HollowChurn } from './support/hollow-churn.ts';
+import { LeaderRounds } from './support/leader-rounds.ts';
 import { type MirrorOptions, verifyHere } from './support/mirror-process.ts';
 import { Replicas, statusOf, writesOf } from './support/replicas.ts';
 
@@ -17,10 +18,6 @@ const ROUNDS = Number(process.env['KUBEFOLD_ROUNDS'] ?? 2);
 const PODS = 400;
 const CHURNED = ['pods', 'pods', 'configmaps', 'services'];
 const CHANGES_PER_TICK = 3;
-/** Shorter than the defaults, so that the test is. */
-const LEASE_MS = 3_000;
-/** The bar, beside the lease. */
-const BEYOND_MS = 3_000;
 const CONFIG = `
 leaderElection: { enabled: true, name: copy, leaseSeconds: 3, renewSeconds: 2, retrySeconds: 1 }
 audit: { everySeconds: null }
@@ -36,8 +33,7 @@ let options: MirrorOptions;
 let hollow: Hollow;
 let churn: HollowChurn;
 let replicas: Replicas;
-/** Frozen leaders that had something to write when they woke, and were refused by storage. */
-let refused = 0;
+let rounds: LeaderRounds;
 
 beforeAll(async () => {
   dir = tempDir('leadership');
@@ -48,6 +44,7 @@ beforeAll(async () => {
   writeFileSync(dir.file('kubefold.yaml'), CONFIG);
   options = { kubeconfig: dir.file('kubeconfig'), database: dir.file('copy.db'), flags: ['--config', dir.file('kubefold.yaml')] };
   replicas = new Replicas(options);
+  rounds = new LeaderRounds({ replicas, churn: () => churn.start(CHANGES_PER_TICK), becomesExact, pause });
   await replicas.start();
 });
 
@@ -78,6 +75,8 @@ const lists = async (): Promise<number> => {
   return sum;
 };
 
+const each = Array.from({ length: ROUNDS }, (_, n) => n + 1);
+
 describe(`replicas that elect one of them, with KUBEFOLD_SEED=${seed}`, () => {
   test('the standby knows every object and writes nothing, and says who leads', async () => {
     const { leader, standby } = replicas;
@@ -96,66 +95,19 @@ describe(`replicas that elect one of them, with KUBEFOLD_SEED=${seed}`, () => {
     await becomesExact();
   });
 
-  test.each(Array.from({ length: ROUNDS }, (_, n) => n + 1))('round %i: killed in churn, the other goes on within the lease without a list', async () => {
-    churn.start(CHANGES_PER_TICK);
-    await pause(600);
-    const before = await statusOf(replicas.leader);
-    const since = systemClock.now();
-    await replicas.leader.kill();
-    await replicas.takenOver(since, LEASE_MS + BEYOND_MS);
-    const now = await statusOf(replicas.leader);
-    expect(now.epoch).toBeGreaterThan(before.epoch ?? -1);
-    await pause(300);
-    await becomesExact();
+  test.each(each)('round %i: killed in churn, the other goes on within the lease without a list', async () => {
+    await rounds.killed();
     // Its own first lists, from when it began to stand by.
     expect(await lists()).toBe(new Set(CHURNED).size);
-    await replicas.startStandby();
   });
 
-  test.each(Array.from({ length: ROUNDS }, (_, n) => n + 1))(
-    'round %i: frozen for longer than its lease, it writes nothing when it wakes, and ends with 3',
-    async () => {
-      churn.start(CHANGES_PER_TICK);
-      await pause(600);
-      const frozen = await replicas.freezeLeader(LEASE_MS + BEYOND_MS);
-      await pause(300);
-      const { epoch } = await statusOf(replicas.leader);
-      const wokenAt = systemClock.wall();
-      frozen.child.signal('SIGCONT');
-      const exit = await frozen.child.exited;
-      expect(exit.code, exit.stderr.slice(-2_000)).toBe(3);
-      expect(exit.stderr).toContain('leadership is lost');
-      if (/"msg":"storage refuses what this process writes"/.test(exit.stderr)) refused++;
-      await pause(300);
-      expect(replicas.lateRows(epoch ?? -1, wokenAt)).toBe(0);
-      await becomesExact();
-      await replicas.startStandby();
-    },
-  );
-
-  test.each(Array.from({ length: ROUNDS }, (_, n) => n + 1))('round %i: stopped in order it hands over in less than 2 s', async () => {
-    const churnedSince = systemClock.wall();
-    churn.start(CHANGES_PER_TICK);
-    await pause(600);
-    const { leader } = replicas;
-    const since = systemClock.now();
-    const stopped = leader.child.stop(30_000);
-    await replicas.takenOver(since, LEASE_MS);
-    expect((await stopped).code).toBe(0);
-    await pause(1_000);
-    const { epoch } = await statusOf(replicas.leader);
-    await becomesExact();
-    const gapMs = replicas.gapBefore(epoch ?? -1, churnedSince);
-    replicas.gaps.push(gapMs);
-    expect(gapMs).toBeLessThan(2_000);
-    await replicas.startStandby();
+  test.each(each)('round %i: frozen for longer than its lease, it writes nothing when it wakes, and ends with 3', async () => {
+    await rounds.frozen();
   });
 
-  test('the takings over were as quick as they must be', () => {
-    process.stderr.write(
-      `takeovers ${replicas.takeovers.map(Math.round).join(', ')} ms; gaps of rolling updates ${replicas.gaps.join(', ')} ms; refused by storage ${refused}, frozen inside a transaction ${replicas.insideTransactions}\n`,
-    );
-    expect(replicas.takeovers.length + replicas.insideTransactions).toBe(3 * ROUNDS);
-    expect(replicas.gaps).toHaveLength(ROUNDS);
+  test.each(each)('round %i: stopped in order it hands over in less than 2 s', async () => {
+    await rounds.stopped();
   });
+
+  test('the takings over were as quick as they must be', () => rounds.wereQuick(ROUNDS));
 });

@@ -170,4 +170,25 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'isDoubted = false;',
     seeds: 100,
   },
+  {
+    name: 'a row that is behind what a standby knows counts as the same',
+    file: 'cache/takeover.ts',
+    find: "if (order < 0) return 'behind';",
+    replace: "if (order < 0) return 'same';",
+    seeds: 20,
+  },
+  {
+    name: 'a row without an object is forgotten at a takeover',
+    file: 'cache/standby-cache.ts',
+    find: "this.#table.load(row, 'keep').mark = STRANGER;",
+    replace: "this.#table.load(row, 'keep');",
+    seeds: 20,
+  },
+  {
+    name: 'a takeover does not know which uid the row holds',
+    file: 'cache/standby-cache.ts',
+    find: 'known.storedUid = row.uid;\n    switch',
+    replace: 'switch',
+    seeds: 40,
+  },
 ];
