@@ -52,11 +52,6 @@ export class Fleet {
     return this.shared.metrics;
   }
 
-  /** As it is applied now: what begins later begins with it. */
-  get config(): Config {
-    return this.#config;
-  }
-
   add(index: number, mirror: FleetMirror): void {
     this.#mirrors.set(index, mirror);
   }

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, matchesGlob } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
+import { podRoleFor } from '../../src/config/rbac.ts';
 import type { ControlPlane } from '../cluster/control-plane.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { spawn } from '../support/spawn.ts';
@@ -139,6 +140,35 @@ test('the Role of the pod is enough for its Events and the Lease over which repl
   const involvedObject = { kind: 'Pod', name: 'kubefold-0', namespace: NAMESPACE, uid: 'b7c1' };
   expect(events.items).toContainEqual(expect.objectContaining({ reason: 'Leading', involvedObject: expect.objectContaining(involvedObject) }));
   expect(events.items).toContainEqual(expect.objectContaining({ reason: 'ConfigurationApplied', source: { component: 'kubefold' } }));
+});
+
+test('the Role of a pod that shares shards is enough for its Leases, and nothing of it is for nothing', async () => {
+  const text = `shards: 2\nleaderElection: { enabled: true, namespace: ${NAMESPACE}, name: shared, leaseSeconds: 6, renewSeconds: 5, retrySeconds: 1 }\nkinds: [nodes]\n`;
+  const { leaderElection, shards } = loadConfig({ text, file: 'shared.yaml' });
+  writeFileSync(dir.file('shared-role.yaml'), podRoleFor({ ...leaderElection, namespace: null }, { name: 'kubefold', shards }));
+  await plane.kubectl(['apply', '-n', NAMESPACE, '-f', dir.file('shared-role.yaml'), '--server-side', '--force-conflicts']);
+  const kubeconfig = plane.writeKubeconfig('shared', await plane.serviceAccountToken(NAMESPACE, 'kubefold'));
+  writeFileSync(dir.file('shared.yaml'), text);
+  const before = asked().length;
+  const args = ['run', '--config', dir.file('shared.yaml'), '--storage', 'memory:', '--listen', '127.0.0.1:0', '--kubeconfig', kubeconfig];
+  await using child = spawn(process.execPath, ['src/main.ts', ...args], { cwd: ROOT, withinMs: 90_000 });
+  const [, url = ''] = await child.printed(/"status":"(http:[^"]+)"/, { on: 'stderr' });
+  const leader = async (): Promise<string> => await (await fetch(`${url}/metrics`)).text();
+  await until('it writes both shards', async () => /kubefold_leader\{shard="0"\} 1\n.*shard="1"\} 1\n/.test(await leader()), { withinMs: 60_000 });
+  const own = (): readonly AuditEvent[] =>
+    asked()
+      .slice(before)
+      .filter(({ objectRef }) => objectRef?.resource === 'leases');
+  const verbs = (): readonly string[] => [...new Set(own().map(({ verb }) => verb))].toSorted();
+  expect((await child.stop(30_000)).code).toBe(0);
+  await until('every right was used', () => verbs().length >= 6);
+  expect(verbs()).toEqual(['create', 'delete', 'get', 'list', 'update', 'watch']);
+  expect(own().filter((event) => decision(event) !== 'allow' || !reason(event).includes('of Role "kubefold"'))).toEqual([]);
+  // Those of the shards stay, with their epochs; the one of the member is gone.
+  const left = await plane.apiOk<{ readonly items: readonly { readonly metadata: { readonly name: string } }[] }>(
+    `/apis/coordination.k8s.io/v1/namespaces/${NAMESPACE}/leases?labelSelector=kubefold.io%2Felection%3Dshared`,
+  );
+  expect(left.items.map(({ metadata }) => metadata.name).toSorted()).toEqual(['shared-shard-0', 'shared-shard-1']);
 });
 
 test('without the discovery rule nothing begins, and what is missing is named', async () => {

@@ -13,11 +13,11 @@ import { applyCrd, crd } from './support/ground.ts';
 /** As shard-replicas.net.test.ts, on a real control plane: its Leases, their labels, conditions of a delete, and its watch. */
 
 const SHARDS = 3;
-const LEASE_MS = 4_000;
+const LEASE_MS = 6_000;
 const BEYOND_MS = 3_000;
 const CONFIG = `
 shards: ${SHARDS}
-leaderElection: { enabled: true, name: copy, namespace: default, leaseSeconds: 4, renewSeconds: 3, retrySeconds: 1 }
+leaderElection: { enabled: true, name: copy, namespace: default, leaseSeconds: 6, renewSeconds: 5, retrySeconds: 1 }
 audit: { everySeconds: null }
 fence: { maxDeleteShare: 1 }
 `;
