@@ -82,7 +82,8 @@ export function findingsOf(parts: {
     perfect(reach),
     sooner({ rows, reach, strategy: 'folding-defaults', how: "the product's defaults" }),
     slower(rows),
-    more(rows),
+    more(rows, ['folding'], 'at equal concurrency folding never writes more than partitions'),
+    more(rows, ['folding-batches', 'folding-defaults'], "with batches, or the product's defaults, it does not write more either"),
     right(rows),
     parallel(rows),
     ...(growth.length > 1
@@ -227,16 +228,25 @@ function slower(rows: readonly Row[]): Finding {
   };
 }
 
-function more(rows: readonly Row[]): Finding {
+function more(rows: readonly Row[], strategies: readonly string[], what: string): Finding {
   // A run that was given up wrote as much as its time let it.
-  const all = pairs(rows, FOLDINGS).filter(({ partitioned, folding }) => partitioned.unfinished === 0 && folding.unfinished === 0);
+  const all = pairs(rows, strategies).filter(({ partitioned, folding }) => partitioned.unfinished === 0 && folding.unfinished === 0);
   const above = all.filter(({ partitioned, folding }) => folding.writes > partitioned.writes * (folding.clock === 'real' ? 1 + CHANCE : 1));
   return {
-    asked: `folding never writes more than partitions (in real time, where chance folds too, by more than ${percent(CHANCE)})`,
+    asked: `${what} (in real time, where chance folds too, by more than ${percent(CHANCE)})`,
     seen: all.length === 0 ? 'not run' : `${all.length - above.length} of ${all.length} comparisons`,
     isMet: all.length === 0 ? null : above.length === 0,
-    exceptions: above.map(({ partitioned, folding }) => `${where(folding)}, ${folding.strategy}: ${folding.writes} against ${partitioned.writes} writes`),
+    exceptions: above.map(
+      (pair) =>
+        `${where(pair.folding)}, ${pair.folding.strategy}: ${count(pair.folding.writes)} against ${count(pair.partitioned.writes)} writes${fresher(pair)}`,
+    ),
   };
+}
+
+/** Whoever keeps up writes every change as it comes; only who is behind has something to fold. */
+function fresher({ partitioned, folding }: Pair): string {
+  if (!isBehind(partitioned) || folding.backlogAtEnd >= partitioned.backlogAtEnd) return '';
+  return `; at the end of the burst ${count(folding.backlogAtEnd)} changes wait, with partitions ${count(partitioned.backlogAtEnd)}: who is up to date has nothing to fold`;
 }
 
 function right(rows: readonly Row[]): Finding {

@@ -126,6 +126,19 @@ describe('what must never happen', () => {
     });
   });
 
+  test('is that batches or the defaults write more, and whether they were up to date sooner is said: then there is nothing to fold', () => {
+    const defaults = (backlog: number): StrategyResult =>
+      result({ strategy: 'folding-defaults', writes: 1_100, samples: [{ atMs: 9_900, items: backlog, bytes: 0, writes: 0 }] });
+    expect(finding(/does not write more either/, [behind(1_000), result({ writes: 900 })])).toMatchObject({ isMet: null, seen: 'not run' });
+    expect(finding(/does not write more either/, [behind(1_000), defaults(12)])).toMatchObject({
+      isMet: false,
+      exceptions: [
+        'hot-set, folding-defaults: 1,100 against 1,000 writes; at the end of the burst 12 changes wait, with partitions 900: who is up to date has nothing to fold',
+      ],
+    });
+    expect(finding(/does not write more either/, [behind(1_000), defaults(900)]).exceptions).toEqual(['hot-set, folding-defaults: 1,100 against 1,000 writes']);
+  });
+
   test('is not that in real time one change came just after its object was taken', () => {
     const partitioned = result({ strategy: 'partitioned', writes: 500, target: 'sqlite', clock: 'real' });
     const writes = (count: number): StrategyResult => result({ writes: count, target: 'sqlite', clock: 'real' });
