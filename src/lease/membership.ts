@@ -96,12 +96,13 @@ export class Membership {
       }
       if (signal.aborted) return;
       if (this.#hasLooked) onChange();
+      for (const dead of this.roster.remains(clock.now())) await this.#remove(dead, signal);
       const waitMs = Math.min(dueAt - clock.now(), this.roster.untilExpiry(clock.now()) + JUST_AFTER_MS);
       await this.#alarm.wait(Math.max(0, waitMs), signal);
     }
   }
 
-  /** Reads all leases, renews its own, and clears away what dead members left. */
+  /** Reads all leases and renews its own. */
   async #round(signal: AbortSignal): Promise<void> {
     const { clock, timings, leases, log, namespace } = this.#options;
     try {
@@ -123,7 +124,6 @@ export class Membership {
       log[level]('cannot read or renew the leases that say who shares the shards, will retry', { namespace, error: messageOf(cause) });
       return;
     }
-    for (const dead of this.roster.remains(clock.now())) await this.#remove(dead, signal);
   }
 
   async #renew(signal: AbortSignal): Promise<void> {

@@ -24,9 +24,6 @@ interface RosterOptions {
   readonly shards: number;
 }
 
-/** A member whose lease ran out stays on record for so many times its duration more: one that was only frozen may come back to it. */
-const KEPT_FOR = 2;
-
 /**
  * Who is there and who holds which shard, by the leases of an election as they were seen. Knows no clock: it is told `now` (monotonic ms). A lease is alive for its
  * duration after it was *seen* to change, so clocks that differ do no harm; and a member counts from its first renewal on, which its own record says, so
@@ -94,10 +91,13 @@ export class Roster {
     return this.#observed.get(this.#options.names.shard(index)) ?? null;
   }
 
-  /** Leases of members that have been gone for long. */
+  /**
+   * Leases of members that have run out. They are to be removed at once: who comes later cannot know how old they are, would count on the dead for their duration
+   * once more, and meanwhile judge otherwise than all others. One that was only frozen makes its lease again.
+   */
   remains(now: number): readonly SeenLease[] {
     return this.#memberLeases()
-      .filter(({ lease, changedAt }) => holderOf({ lease }) !== this.#options.identity && now >= changedAt + (1 + KEPT_FOR) * lease.record.durationMs)
+      .filter((one) => holderOf(one) !== this.#options.identity && !isAlive(one, now))
       .map(({ lease }) => lease);
   }
 

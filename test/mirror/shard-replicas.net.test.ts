@@ -67,6 +67,16 @@ afterAll(async () => {
   dir.remove();
 });
 
+/** Until every shard has a watermark of each churned kind on record: a process that has just begun commits it within seconds. */
+async function watermarks(): Promise<void> {
+  const [kinds, wanted] = [[...new Set(CHURNED)], SHARDS * new Set(CHURNED).size];
+  const marks = kinds.map(() => '?').join();
+  using copy = new Copy(options.database);
+  const look = (): boolean =>
+    copy.all(`SELECT scope FROM scopes WHERE api_group = '' AND resource IN (${marks}) AND complete = 1 AND watermark IS NOT NULL`, ...kinds).length === wanted;
+  await until('every watermark is on record', look, { withinMs: 20_000, everyMs: 50 });
+}
+
 /** How many lists of churned kinds the server has served since: a rule that harms nobody counts them. */
 function listsSince(): () => number {
   const remove = hollow.faults.add({ effect: { type: 'split', bytes: 1_000_000 }, verbs: ['list'], kinds: [...new Set(CHURNED)], times: MANY });
@@ -128,6 +138,7 @@ describe(`replicas that share ${SHARDS} shards, with KUBEFOLD_SEED=${seed}`, () 
     const owned = await crew.owned();
     const victim = crew.members[owned.findIndex(({ length }) => length === 2)];
     if (victim === undefined) throw new Error('nobody owns two');
+    await watermarks();
     const lists = listsSince();
     const since = systemClock.now();
     await victim.kill();
@@ -141,6 +152,7 @@ describe(`replicas that share ${SHARDS} shards, with KUBEFOLD_SEED=${seed}`, () 
     churn.start(CHANGES_PER_TICK);
     await pause(600);
     const before = await crew.owned();
+    await watermarks();
     const lists = listsSince();
     const member = await crew.join();
     await crew.isEven();
@@ -160,6 +172,7 @@ describe(`replicas that share ${SHARDS} shards, with KUBEFOLD_SEED=${seed}`, () 
     const owned = await crew.owned();
     const leaver = crew.members[owned.findIndex(({ length }) => length === 2)];
     if (leaver === undefined) throw new Error('nobody owns two');
+    await watermarks();
     const lists = listsSince();
     const since = systemClock.now();
     crew.forget(leaver);
