@@ -157,13 +157,6 @@ export const MUTANTS: readonly Mutant[] = [
     seeds: 20,
   },
   {
-    name: 'a confirmation lets go what was not shown',
-    file: 'mirror/held.ts',
-    find: 'if (pass.token !== token || this.count !== count) {',
-    replace: 'if (false) {',
-    seeds: 250,
-  },
-  {
     name: 'the first empty list is believed',
     file: 'mirror/delivery.ts',
     find: 'isDoubted = listed === 0 && state.objects > 0 && !isDoubtful && !isDoubted;',
