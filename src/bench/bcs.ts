@@ -106,6 +106,8 @@ export const bcs: Bench = {
 export interface Rig {
   readonly hollow: Hollow;
   readonly service: Child;
+  /** Of the service, while it is slow. */
+  readonly latencyMs: number;
   /** Of the service, as a storage URL. */
   readonly storage: string;
   readonly kubeconfig: string;
@@ -116,18 +118,19 @@ export interface Rig {
 
 let rigs = 0;
 
-export async function startRig(context: BenchContext, type: 'Pod' | 'Deployment', seed: (hollow: Hollow) => void): Promise<Rig> {
+export async function startRig(context: BenchContext, type: 'Pod' | 'Deployment', seed: (hollow: Hollow) => void, latencyMs = LATENCY_MS): Promise<Rig> {
   const hollow = await startHollow({ history: 100_000 });
   seed(hollow);
   const name = `bcs-${rigs++}`;
   const [kubeconfig, rows] = [join(context.folder, `kubeconfig-${name}`), join(context.folder, `rows-${name}`)];
   writeFileSync(kubeconfig, hollow.kubeconfig(), { mode: 0o600 });
-  const service = Child.node(context.program('bench/child/bcs-service'), [JSON.stringify({ latencyMs: LATENCY_MS, type, rows } satisfies BcsServiceOptions)]);
+  const service = Child.node(context.program('bench/child/bcs-service'), [JSON.stringify({ latencyMs, type, rows } satisfies BcsServiceOptions)]);
   const url = textOf(await service.line('url'), 'url');
   const mirrors: Child[] = [];
   return {
     hollow,
     service,
+    latencyMs,
     storage: `bcs+${url}`,
     kubeconfig,
     rows,
@@ -233,7 +236,7 @@ async function restarts(context: BenchContext, pods: number): Promise<readonly [
 }
 
 /** Waits until the service holds the newest revision of every object; throws when that takes two minutes. */
-export async function roundOf({ hollow, service, rows }: Rig, kind: string, beganAt: number, changedAt: number): Promise<Round> {
+export async function roundOf({ hollow, service, rows, latencyMs }: Rig, kind: string, beganAt: number, changedAt: number): Promise<Round> {
   const store = hollow.world.kind(kind)?.store;
   const keys = hollow.keys(kind);
   const wanted = keys.map((key) => `${key} ${store?.get(key)?.revision}`).sort();
@@ -254,7 +257,7 @@ export async function roundOf({ hollow, service, rows }: Rig, kind: string, bega
     objects: keys.length,
     puts: numberOf(counts, 'puts'),
     seconds: Math.max(0, lastAt - beganAt) / 1000,
-    writingSeconds: lastAt === 0 ? 0 : (lastAt - numberOf(counts, 'firstAt') + LATENCY_MS) / 1000,
+    writingSeconds: lastAt === 0 ? 0 : (lastAt - numberOf(counts, 'firstAt') + latencyMs) / 1000,
     behindMs: Math.max(0, lastAt - changedAt),
     connections: numberOf(counts, 'mostConnections'),
     stepsBack: numberOf(counts, 'stepsBack'),

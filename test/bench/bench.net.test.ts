@@ -129,8 +129,5 @@ test('two shards over a small storage service write every object once, and are h
   const { answers, table } = JSON.parse(readFileSync(dir.file('report.json'), 'utf8')) as { answers: { value: number }[]; table: string[][] };
   expect(answers[0]?.value).toBeGreaterThan(0);
   // Objects, PUT, and older after newer.
-  expect(table.slice(1).map((row) => [row[1], row[2], row.at(-1)])).toEqual([
-    ['200', '200', '0'],
-    ['200', '200', '0'],
-  ]);
+  expect(table.slice(1).map((row) => [row[1], row[2], row.at(-1)])).toEqual(Array.from({ length: 4 }, () => ['200', '200', '0']));
 });
