@@ -14,7 +14,7 @@ type Page = { readonly names: readonly string[]; readonly revision: string; read
 /** What comes of a list that is answered with these pages, in turn: ranges, or the reason why it was given up; and the tokens that were asked with. */
 async function listed(
   pages: readonly Page[],
-  options: { readonly progress?: string; readonly obstacle?: string } = {},
+  options: { readonly progress?: string; readonly obstacle?: string; readonly foreign?: string } = {},
 ): Promise<{ readonly found: readonly string[]; readonly asked: readonly (string | undefined)[]; readonly relists: number; readonly seconds: number }> {
   const clock = new ManualClock();
   const asked: (string | undefined)[] = [];
@@ -35,7 +35,13 @@ async function listed(
   const plan = planOf();
   const cache = new ObjectCache(['']);
   cache.scope('').progress = options.progress ?? null;
-  const kind = { plan, cache, obstacle: () => options.obstacle ?? null, relist: () => relists++ } as Partial<AuditedKind> as AuditedKind;
+  const kind = {
+    plan,
+    cache,
+    isOurs: (uid) => uid !== options.foreign,
+    obstacle: () => options.obstacle ?? null,
+    relist: () => relists++,
+  } as Partial<AuditedKind> as AuditedKind;
   const found: string[] = [];
   const reading = async (): Promise<void> => {
     const parts = { kind, cluster, pace: new Pace(clock, 2_000), reducer: new Reducer(plan, new Uint8Array(), false), signal: new AbortController().signal };
@@ -113,4 +119,9 @@ test('a list that is older than what the mirror was told before says that histor
 
 test('a kind of which nothing can be said is not asked for', async () => {
   expect(await listed([], { obstacle: 'its list is not complete' })).toMatchObject({ asked: [], found: [expect.stringContaining('its list is not complete')] });
+});
+
+test('an object of another shard is none that is alive here', async () => {
+  const { found } = await listed([{ names: ['a', 'b', 'c'], revision: '9' }], { foreign: 'u-b' });
+  expect(found).toEqual(['(, ] at 9: a c']);
 });
