@@ -45,6 +45,17 @@ describe('seeing objects', () => {
     expect(cache.get(key)?.revision).toBe('10');
   });
 
+  test.each([
+    ['of an earlier incarnation, that comes late', 'u0', '8'],
+    ['from a stale server', 'u1', '8'],
+    ['of an earlier incarnation, that nobody saw and only absence tells', 'u0', null],
+  ])('a deletion %s, does not delete the newer object', (_, uid, revision) => {
+    const { cache, see } = world();
+    see('9', 'u1');
+    expect(cache.remove(cache.scope(''), key, uid, revision, 0)).toBe('older');
+    expect(cache.get(key)).toMatchObject({ uid: 'u1', revision: '9', gone: false });
+  });
+
   test('ST-S5: revisions are compared as decimals of any length', () => {
     const { cache, see } = world();
     see('99999999999999999999999999');

@@ -31,13 +31,6 @@ export const MUTANTS: readonly Mutant[] = [
     seeds: 40,
   },
   {
-    name: 'a deletion of an earlier incarnation deletes the present one',
-    file: 'cache/object-cache.ts',
-    find: "if (revision !== null && compareRevisions(revision, entry.revision) < 0) return 'older';",
-    replace: '',
-    seeds: 500,
-  },
-  {
     name: 'a key that is added while it is held is not processed again',
     file: 'queue/dedup.ts',
     find: 'return ticket.dirty;',
