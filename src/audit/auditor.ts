@@ -1,6 +1,7 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
+import { aborted } from '../kit/within.ts';
 import { messageOf } from '../model/errors.ts';
 import type { KindId } from '../model/kind.ts';
 import type { AuditRound, AuditStatus } from '../model/status.ts';
@@ -141,9 +142,4 @@ function pagesOf(kinds: readonly AuditedKind[], share: number): number {
   let pages = 0;
   for (const { cache } of kinds) for (const { objects } of cache.scopes) pages += Math.max(1, Math.ceil(objects / share / PAGE));
   return pages;
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { systemClock } from '../kit/clock.ts';
-import type { Bench, BenchContext } from './context.ts';
+import type { Bench } from './context.ts';
 import { type ChangingCluster, startChangingCluster } from './hollow-cluster.ts';
 import { KubefoldProcess, verified } from './kubefold-process.ts';
 import { median, quantile, shown } from './report.ts';

@@ -1,6 +1,7 @@
 import { type KubemarkRun, startKubemark } from '../hollow/kubemark.ts';
 import { type HollowProxies, startProxies } from '../hollow/proxies.ts';
 import { systemClock } from '../kit/clock.ts';
+import { aborted } from '../kit/within.ts';
 import { KUBEMARK_SHAPES, type KubemarkName } from '../lab/load/kubemark-shape.ts';
 import { UsageError } from '../model/errors.ts';
 import { type Churn, seedCluster, startChurn } from '../hollow/load.ts';
@@ -86,10 +87,7 @@ replicasets, services, endpointslices, configmaps, secrets, events, leases, and 
     const file = parsed.text('kubeconfig-file');
     if (file !== undefined) await (await import('node:fs/promises')).writeFile(file, server.kubeconfig(), { mode: 0o600 });
     context.stdout(`serving a simulated cluster at ${server.url}\n  kubectl --server ${server.url} get pods -A\n`);
-    await new Promise<void>((resolve) => {
-      if (context.signal.aborted) resolve();
-      context.signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    await aborted(context.signal);
     churn?.stop();
     if ('proxies' in started) await started.proxies.stop();
     await server.close();

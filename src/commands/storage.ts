@@ -4,6 +4,7 @@ import { FAULT_NAMES, parseFault } from '../bcsstorage/faults.ts';
 import { isLoopback, listenFailure, parseListen } from '../config/listen.ts';
 import { readBearer } from '../kit/bearer.ts';
 import { seededRandom } from '../kit/random.ts';
+import { aborted } from '../kit/within.ts';
 import { messageOf, UsageError } from '../model/errors.ts';
 import type { Command, Parsed } from './command.ts';
 
@@ -61,10 +62,7 @@ ${FAULT_NAMES.replace(/(.{1,110})(?: |$)/g, '$1\n').trim()}.
       throw (syscall === 'listen' || syscall === 'getaddrinfo') && typeof code === 'string' ? listenFailure(listen, code) : cause;
     });
     context.stdout(`serving ${parsed.text('storage') ?? DEFAULT_STORAGE} at ${server.url}/bcsstorage/v1\n`);
-    await new Promise<void>((resolve) => {
-      if (context.signal.aborted) resolve();
-      context.signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    await aborted(context.signal);
     await server.close();
     const { byMethod, mostRequests, mostConnections } = server.stats();
     const requests = Object.values(byMethod).reduce((sum, count) => sum + count, 0);

@@ -21,6 +21,11 @@ export async function untilAborted(work: Promise<void>, signal: AbortSignal): Pr
   });
 }
 
+/** Resolves when `signal` aborts, or now when it has. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => onAbort(signal, resolve));
+}
+
 /** Runs something when `signal` aborts, or now when it has. */
 export function onAbort(signal: AbortSignal | undefined, run: () => void): void {
   if (signal?.aborted === true) run();

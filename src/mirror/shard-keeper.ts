@@ -4,6 +4,7 @@ import type { Config } from '../config/schema.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import type { Random } from '../kit/random.ts';
+import { aborted } from '../kit/within.ts';
 import { Membership } from '../lease/membership.ts';
 import { type LeaseNames, leaseNames } from '../lease/roster.ts';
 import { type Claim, movesOf, targetsOf } from '../lease/shares.ts';
@@ -115,10 +116,7 @@ export class ShardKeeper {
     this.#hurry = hurry;
     const over = AbortSignal.any([signal, this.#failed.signal]);
     if (!over.aborted) this.#membership.start();
-    await new Promise<void>((resolve) => {
-      if (over.aborted) resolve();
-      else over.addEventListener('abort', () => resolve(), { once: true });
-    });
+    await aborted(over);
     this.#isEnding = true;
     // First of all, so that others know whom the shards go to, and wait for the leases already.
     const leaving = this.#membership.leave();
