@@ -40,10 +40,10 @@ class ShardView {
   constructor(inner: Storage, shard: Shard) {
     this.#inner = inner;
     this.#shard = shard;
-    const whole = { ...aroundStorage(inner, (writes, scopes) => inner.write(writes, scopes)), scopes: () => this.#scopes() };
+    const whole = { ...aroundStorage(inner, (...batch) => inner.write(...batch)), scopes: () => this.#scopes() };
     const recorded = (record: ScopeRecord): ScopeRecord => ({ ...record, scope: recordedScope(record.scope, shard) });
     const own: Partial<Storage> = {
-      write: (writes, scopes) => inner.write(writes, scopes.map(recorded)),
+      write: (writes, scopes, withdrawn) => inner.write(writes, scopes.map(recorded), withdrawn),
       index: (kind, scope) => this.#index(kind, scope),
       kinds: () => this.#kinds(),
       parked: async () => (await inner.parked()).filter(({ uid }) => isInShard(uid, shard)),
