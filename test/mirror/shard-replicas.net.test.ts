@@ -1,24 +1,16 @@
-import { writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { seedCluster } from '../../src/hollow/load.ts';
-import { type Hollow, startHollow } from '../../src/hollow/server.ts';
 import { systemClock } from '../../src/kit/clock.ts';
-import { seededRandom } from '../../src/kit/random.ts';
 import { messageOf } from '../../src/model/errors.ts';
 import { shardOf } from '../../src/model/shard.ts';
-import { type TempDir, tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/until.ts';
 import { Copy } from './copy.ts';
+import { ChurnedCluster } from './support/churned-cluster.ts';
 import { Crew, processStatus, shardsOf } from './support/crew.ts';
-import { HollowChurn } from './support/hollow-churn.ts';
-import { type MirrorOptions, verifyHere } from './support/mirror-process.ts';
 
 /** Real processes that share four shards, on one file of SQLite: they come, are killed, frozen and stopped in churn, and the copy is exact after each. */
 
 const SHARDS = 4;
 const PODS = 400;
-const CHURNED = ['pods', 'pods', 'configmaps', 'services'];
-const CHANGES_PER_TICK = 3;
 /** Shorter than the defaults, so that the test is; long enough for a process that starts beside others on a busy machine. */
 const LEASE_MS = 6_000;
 /** The bar, beside the lease. */
@@ -32,46 +24,32 @@ fence: { maxDeleteShare: 1 }
 /** More lists than any test makes. */
 const MANY = 100_000;
 
-const seed = Number(process.env['KUBEFOLD_SEED'] ?? systemClock.wall() % 2 ** 32);
-const random = seededRandom(seed);
-const pause = (maxMs: number): Promise<void> => systemClock.sleep(Math.floor(random.next() * maxMs));
-
-let dir: TempDir;
-let options: MirrorOptions;
-let hollow: Hollow;
-let churn: HollowChurn;
+let cluster: ChurnedCluster;
 let crew: Crew;
 const takeovers: number[] = [];
 
 beforeAll(async () => {
-  dir = tempDir('shards');
-  hollow = await startHollow({ random: seededRandom(seed), history: 100_000 });
-  seedCluster(hollow, { pods: PODS, nodes: 4, namespaces: 3, bytes: 1_000 });
-  churn = new HollowChurn(hollow, { random, kinds: CHURNED });
-  writeFileSync(dir.file('kubeconfig'), hollow.kubeconfig());
-  writeFileSync(dir.file('kubefold.yaml'), CONFIG);
-  options = { kubeconfig: dir.file('kubeconfig'), database: dir.file('copy.db'), flags: ['--config', dir.file('kubefold.yaml')] };
-  crew = new Crew(options, SHARDS);
+  cluster = await ChurnedCluster.start('shards', { pods: PODS, config: CONFIG });
+  crew = new Crew(cluster.options, SHARDS);
   for (let n = 0; n < 3; n++) await crew.join();
   await crew.isEven().catch((cause: unknown) => {
     throw new Error(`${messageOf(cause)}. ${crew.log()}`, { cause });
   });
 }, 60_000);
 
-afterEach(() => churn.stop());
+afterEach(() => cluster.rest());
 
 afterAll(async () => {
-  churn?.stop();
   await crew?.stop();
-  await hollow?.close();
-  dir.remove();
+  await cluster?.close();
 });
 
 /** Until every shard has a watermark of each churned kind on record: a process that has just begun commits it within seconds. */
 async function watermarks(): Promise<void> {
-  const [kinds, wanted] = [[...new Set(CHURNED)], SHARDS * new Set(CHURNED).size];
+  const { kinds } = ChurnedCluster;
+  const wanted = SHARDS * kinds.length;
   const marks = kinds.map(() => '?').join();
-  using copy = new Copy(options.database);
+  using copy = new Copy(cluster.options.database);
   const look = (): boolean =>
     copy.all(`SELECT scope FROM scopes WHERE api_group = '' AND resource IN (${marks}) AND complete = 1 AND watermark IS NOT NULL`, ...kinds).length === wanted;
   await until('every watermark is on record', look, { withinMs: 20_000, everyMs: 50 });
@@ -79,40 +57,30 @@ async function watermarks(): Promise<void> {
 
 /** How many lists of churned kinds the server has served since: a rule that harms nobody counts them. */
 function listsSince(): () => number {
-  const remove = hollow.faults.add({ effect: { type: 'split', bytes: 1_000_000 }, verbs: ['list'], kinds: [...new Set(CHURNED)], times: MANY });
+  const remove = cluster.hollow.faults.add({ effect: { type: 'split', bytes: 1_000_000 }, verbs: ['list'], kinds: ChurnedCluster.kinds, times: MANY });
   return () => {
-    const left = hollow.faults.list().find((rule) => rule.times !== undefined)?.times ?? 0;
+    const left = cluster.hollow.faults.list().find((rule) => rule.times !== undefined)?.times ?? 0;
     remove();
     return MANY - left;
   };
 }
 
-/** `atRest` looks before a comparison of ours makes lists of its own. */
-async function becomesExact(atRest: () => void = () => {}): Promise<void> {
-  churn.stop();
-  using copy = new Copy(options.database);
-  try {
-    await copy.equals(hollow);
-  } catch (cause) {
-    throw new Error(`${messageOf(cause)}. Seed ${seed}. ${crew.log()}`, { cause });
-  }
-  atRest();
-  const verdict = await verifyHere(options);
-  expect(verdict, verdict.stdout.slice(0, 4_000)).toMatchObject({ code: 0, verdict: 'equal', differences: 0, unknown: 0 });
+function becomesExact(atRest?: () => void): Promise<void> {
+  return cluster.becomesExact({ log: () => crew.log(), atRest });
 }
 
 /** Rows that a writer of `holder` wrote after `wallMs`, told by the epochs that it had. */
 function lateRows(epochs: ReadonlyMap<number, number>, wallMs: number): number {
-  using copy = new Copy(options.database);
+  using copy = new Copy(cluster.options.database);
   return copy
     .all('SELECT uid, epoch FROM objects WHERE written_at > ?', String(wallMs))
     .filter(({ uid, epoch }) => epochs.get(shardOf(String(uid), SHARDS)) === Number(epoch)).length;
 }
 
-describe(`replicas that share ${SHARDS} shards, with KUBEFOLD_SEED=${seed}`, () => {
+describe(`replicas that share ${SHARDS} shards, with KUBEFOLD_SEED=${ChurnedCluster.seed}`, () => {
   test('three have shares of two, one and one, each shows one picture, and the rows are those of the cluster', async () => {
-    churn.start(CHANGES_PER_TICK);
-    await pause(500);
+    cluster.churn();
+    await cluster.pause(500);
     const owned = await crew.owned();
     expect(owned.map(({ length }) => length).sort()).toEqual([1, 1, 2]);
     await becomesExact();
@@ -129,12 +97,12 @@ describe(`replicas that share ${SHARDS} shards, with KUBEFOLD_SEED=${seed}`, () 
       }
       expect((await member.get('/readyz?verbose')).text).toContain('shared by 3 replicas');
     }
-    expect(objects).toBe(hollow.count('pods'));
+    expect(objects).toBe(cluster.hollow.count('pods'));
   });
 
   test('one that is killed in churn is replaced within the lease and 3 s, from the watermarks: nothing is listed', async () => {
-    churn.start(CHANGES_PER_TICK);
-    await pause(600);
+    cluster.churn();
+    await cluster.pause(600);
     const owned = await crew.owned();
     const victim = crew.members[owned.findIndex(({ length }) => length === 2)];
     if (victim === undefined) throw new Error('nobody owns two');
@@ -149,8 +117,8 @@ describe(`replicas that share ${SHARDS} shards, with KUBEFOLD_SEED=${seed}`, () 
   });
 
   test('one that comes gets its part from the others, from the watermarks: nothing is listed, and they go on', async () => {
-    churn.start(CHANGES_PER_TICK);
-    await pause(600);
+    cluster.churn();
+    await cluster.pause(600);
     const before = await crew.owned();
     await watermarks();
     const lists = listsSince();
@@ -167,8 +135,8 @@ describe(`replicas that share ${SHARDS} shards, with KUBEFOLD_SEED=${seed}`, () 
   });
 
   test('one that is stopped in churn gives its shards back at once, and ends with 0', async () => {
-    churn.start(CHANGES_PER_TICK);
-    await pause(600);
+    cluster.churn();
+    await cluster.pause(600);
     const owned = await crew.owned();
     const leaver = crew.members[owned.findIndex(({ length }) => length === 2)];
     if (leaver === undefined) throw new Error('nobody owns two');
@@ -187,8 +155,8 @@ describe(`replicas that share ${SHARDS} shards, with KUBEFOLD_SEED=${seed}`, () 
   });
 
   test('one that is frozen for longer than its leases writes nothing when it wakes, and ends with 3; its shards have other owners by then', async () => {
-    churn.start(CHANGES_PER_TICK);
-    await pause(600);
+    cluster.churn();
+    await cluster.pause(600);
     const frozen = crew.members[0];
     if (frozen === undefined) throw new Error('nobody is there');
     const { own } = await shardsOf(frozen);
@@ -200,7 +168,7 @@ describe(`replicas that share ${SHARDS} shards, with KUBEFOLD_SEED=${seed}`, () 
     if (ms !== null) takeovers.push(ms);
     // One that is frozen in the middle of a transaction keeps the lock of SQLite itself: the next ones lead, and say what they wait for.
     else expect(crew.log()).toContain('storage cannot be opened yet');
-    await pause(300);
+    await cluster.pause(300);
     const wokenAt = systemClock.wall();
     frozen.child.signal('SIGCONT');
     const exit = await frozen.child.exited;
@@ -211,9 +179,9 @@ describe(`replicas that share ${SHARDS} shards, with KUBEFOLD_SEED=${seed}`, () 
   });
 
   test('the lease of one that was killed is cleared away, and that of one that was stopped was deleted', async () => {
-    const members = (): number => hollow.keys('leases.coordination.k8s.io').filter((key) => key.includes('/copy-member-')).length;
+    const members = (): number => cluster.hollow.keys('leases.coordination.k8s.io').filter((key) => key.includes('/copy-member-')).length;
     await until('only those who are there have a lease', () => members() === crew.members.length, { withinMs: 5 * LEASE_MS });
-    expect(hollow.keys('leases.coordination.k8s.io').filter((key) => key.includes('/copy-shard-'))).toHaveLength(SHARDS);
+    expect(cluster.hollow.keys('leases.coordination.k8s.io').filter((key) => key.includes('/copy-shard-'))).toHaveLength(SHARDS);
     process.stderr.write(`taken over within ${takeovers.map(Math.round).join(', ')} ms\n`);
   });
 });
